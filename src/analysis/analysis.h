@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * analysis.h - judgements over the model: verdicts and who waits for whom.
+ *
+ * Reads the model, changes nothing, owns nothing; results go into the
+ * caller's structs.
+ */
+#ifndef IPCSPY_ANALYSIS_H
+#define IPCSPY_ANALYSIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/model.h"
+
+enum verdict_kind {
+	VERDICT_IDLE = 0,
+	VERDICT_BALANCED = 1,
+	VERDICT_PRODUCER_BOUND = 2, /* the receiver waits most */
+	VERDICT_CONSUMER_BOUND = 3, /* the sender waits most, or the channel is near its capacity */
+};
+
+struct verdict {
+	enum verdict_kind kind;
+	/* shares of the flow's active time in permille, 0 ... 1000 */
+	unsigned int send_blocked, recv_blocked, full;
+};
+
+struct verdict verdict_of_flow(const struct model *m, const struct flow *f);
+
+/* "producer-bound", "consumer-bound", "balanced", "idle" */
+const char *verdict_name(enum verdict_kind kind);
+
+/*
+ * The processes that could end this blocked operation: for a send those that
+ * can receive from the channel, for a receive those that can send. Fills at
+ * most max entries (no process twice) and returns how many there are.
+ */
+size_t waits_for(const struct model *m, const struct inflight *i, struct proc **out, size_t max);
+
+/* True when the operation belongs in "blocked now": asleep, and not merely idle in poll. */
+bool inflight_is_blocked(const struct inflight *i);
+
+/* One line that names what the others wait for, e.g. a stage of a pipeline. */
+struct culprit {
+	struct proc *proc;	    /* NULL: nobody stands out */
+	uint64_t others_blocked_ns; /* time others were blocked by it, on its channels */
+	unsigned int waiters;	    /* how many processes */
+};
+
+struct culprit find_culprit(const struct model *m);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * model.h - processes, channels, endpoints and flows, made from events.
+ *
+ * The model owns everything reachable from struct model and frees it in
+ * model_free(). It does no I/O. Events are fed in stream order by one thread;
+ * views and exports walk it between feeds and change nothing. Pointers into the
+ * model stay valid until the next model_feed() or model_advance().
+ *
+ * All times are CLOCK_MONOTONIC nanoseconds; what the numbers mean is said in
+ * the manual page, section NUMBERS.
+ */
+#ifndef IPCSPY_MODEL_H
+#define IPCSPY_MODEL_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event/event.h"
+#include "ipcspy/types.h"
+#include "lib/hmap.h"
+#include "lib/list.h"
+#include "metrics/hist.h"
+
+struct chan_class;
+
+/* Identity of a process: pid and start time. */
+struct proc {
+	struct list_node in_model;
+	uint32_t pid, ppid;
+	uint64_t start_ns;
+	char comm[IPCSPY_COMM_LEN + 1]; /* any bytes, terminated */
+	char *exe;			/* path, NULL unknown */
+	bool target, exited;
+	int exit_status; /* as wait(2) gives it; valid when exited */
+	struct {
+		uint64_t count, total_ns, max_ns, now_ns;
+	} waits;       /* asleep in poll, select, epoll */
+	unsigned int refs; /* endpoints and flows that name it */
+};
+
+/* A time that tasks spent asleep, or an endpoint could not send. */
+struct span_stat {
+	uint64_t count, total_ns, max_ns, now_ns; /* now_ns: still going on, not in total_ns */
+};
+
+enum ep_role { EP_ATTACH = 0, EP_SEND = 1, EP_RECV = 2 };
+
+/*
+ * Process x channel x role. A process that both sends and receives on a
+ * channel has two endpoints. EP_ATTACH: holds it open and did nothing yet
+ * (only kept while it has no other endpoint there).
+ */
+struct endpoint {
+	struct list_node in_chan;
+	struct chan *chan;
+	struct proc *proc;
+	enum ep_role role;
+	uint8_t side; /* stream sockets: which of the channel's two ends */
+	uint64_t calls, messages, bytes, errors, would_block;
+	struct span_stat blocked;
+	struct span_stat stalled; /* EAGAIN until the next successful send */
+	uint64_t stall_since_ns;  /* 0: not stalled */
+};
+
+/* One end of a flow: a process here, or an address elsewhere. */
+struct party {
+	struct proc *proc; /* NULL: remote or unknown */
+	char *addr;	   /* "10.0.0.5:443" when proc is NULL; NULL then means unknown */
+};
+
+enum pairing { PAIR_EXACT = 0, PAIR_SETTLED = 1, PAIR_ASSUMED = 2, PAIR_MAX = 3 };
+
+struct flow {
+	struct list_node in_chan;
+	struct chan *chan;
+	struct party src, dst;
+	uint64_t messages, bytes;
+	struct hist latency;
+	uint64_t paired[PAIR_MAX];
+	uint64_t first_ns, last_ns;
+};
+
+struct chan {
+	struct list_node in_model;
+	uint64_t id; /* small number, counted from 1, as shown in reports */
+	enum ipcspy_mech mech;
+	const struct chan_class *cls;
+	char *name; /* never NULL; may hold any bytes but NUL */
+	const char *unit; /* "bytes" or "messages": of capacity and backlog */
+	bool open, incomplete;
+	bool touched_by_target;
+	uint64_t capacity; /* 0 unknown */
+	struct {
+		uint64_t now, max;
+		uint64_t full_ns;	/* total time without room */
+		uint64_t full_since_ns; /* 0: has room */
+	} backlog;
+	uint64_t dropped;	 /* datagrams sent and never received (overflow) */
+	uint64_t unpaired;	 /* messages no receive was seen for */
+	uint64_t lost;		 /* records lost, 0 unless incomplete */
+	uint64_t folded;	 /* how many closed channels were merged into this row, 0 = a channel of its own */
+	uint64_t first_ns, last_ns;
+	struct list_head endpoints, flows;
+	void *priv; /* the class's own state */
+};
+
+/* An operation entered and not returned, from the latest snapshot. */
+struct inflight {
+	struct list_node in_model;
+	struct proc *proc;
+	uint32_t tid;
+	struct chan *chan; /* NULL: OP_WAIT */
+	enum ipcspy_op op;
+	enum ipcspy_mech mech;
+	uint16_t nr;
+	bool asleep, before_attach;
+	uint64_t enter_ns, blocked_ns, seen_ns;
+};
+
+/* Who holds which end of a channel open, from the latest snapshot with holds. */
+struct holder {
+	struct list_node in_chan;
+	struct proc *proc;
+	unsigned int can; /* HOLDF_READ | HOLDF_WRITE: what the descriptor allows */
+	uint8_t side;
+	int fd;
+};
+
+/* One message that found its receive, as -t and exports print it. */
+struct message {
+	uint64_t recv_ns;
+	const struct chan *chan;
+	const struct party *src, *dst;
+	uint32_t src_tid, dst_tid;
+	uint64_t bytes, latency_ns, send_blocked_ns, recv_blocked_ns, backlog;
+	enum pairing pairing;
+};
+
+/* Opposite flows between the same two processes. */
+struct conversation {
+	struct list_node in_model;
+	struct proc *a, *b;
+	struct chan *chan_ab, *chan_ba; /* the same for a socket */
+	struct hist turnaround_a, turnaround_b; /* end of a receive to start of that process's next send */
+};
+
+struct loss {
+	uint64_t events; /* all mechanisms */
+	uint64_t by_mech[MECH_MAX];
+	uint64_t compat_syscalls, table;
+	uint64_t channels_incomplete;
+};
+
+struct model_opts {
+	uint64_t start_ns;  /* CLOCK_MONOTONIC at the start of the trace */
+	bool no_peers;	    /* endpoints and flows need a target */
+	/* Called for every paired message, or NULL. The message lives for the call. */
+	void (*on_message)(void *arg, const struct message *msg);
+	void *on_message_arg;
+	unsigned int keep_closed; /* closed channels kept as rows of their own; 0: the default, 1024 */
+};
+
+struct model;
+
+/* Returns a new model or NULL when out of memory. */
+struct model *model_new(const struct model_opts *opts);
+void model_free(struct model *m);
+
+/* Takes one event. Returns 0 or -ENOMEM (the event is then only partly accounted). */
+int model_feed(struct model *m, const struct event *ev);
+
+/*
+ * Time went on to now_ns although no event came: settles receives that were
+ * held for a send that is not coming, folds what has been closed for long.
+ */
+int model_advance(struct model *m, uint64_t now_ns);
+
+/* No more events: pairs what can still be paired, ends open spans at now_ns. Idempotent. */
+int model_finish(struct model *m, uint64_t now_ns);
+
+uint64_t model_start_ns(const struct model *m);
+uint64_t model_now_ns(const struct model *m); /* latest time the model knows of */
+
+/* Lists for walks: struct proc, chan, inflight, conversation by in_model. */
+const struct list_head *model_procs(const struct model *m);
+const struct list_head *model_chans(const struct model *m);
+const struct list_head *model_inflight(const struct model *m);
+const struct list_head *model_conversations(const struct model *m);
+const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
+const struct loss *model_loss(const struct model *m);
+
+/* The live process with this pid, or the last that had it, or NULL. */
+struct proc *model_proc_by_pid(const struct model *m, uint32_t pid);
+
+#endif
