@@ -9,6 +9,7 @@
 #define IPCSPY_STRBUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct strbuf {
 	char *s; /* never NULL after init */
@@ -24,11 +25,20 @@ void strbuf_put(struct strbuf *sb, const char *s, size_t len);
 void strbuf_puts(struct strbuf *sb, const char *s);
 void strbuf_printf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Decimal digits. A message line is mostly these, so it does not go through printf. */
+void strbuf_put_u64(struct strbuf *sb, uint64_t v);
+
+/* Appends cnt times c. */
+void strbuf_fill(struct strbuf *sb, char c, size_t cnt);
+
 /*
  * Appends s (len bytes, any bytes) so that it is safe on a terminal and in one
  * column of one line: control bytes, backslash and invalid UTF-8 become \n, \t,
- * \\, \xNN.
+ * \\, \xNN, and so do code points that move or hide what is around them.
  */
 void strbuf_put_escaped(struct strbuf *sb, const char *s, size_t len);
+
+/* The same for an output that takes only ASCII: every other byte becomes \xNN. */
+void strbuf_put_escaped_ascii(struct strbuf *sb, const char *s, size_t len);
 
 #endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lib/parse.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NSEC_PER_SEC	1000000000ull
+#define SECONDS_MAX	1000000000ull
+#define FRACTION_DIGITS 9
+
+/* Digits at s (at least one, at most len) as a number; the end of them in *end. */
+static int digits(const char *s, const char **end, uint64_t *out)
+{
+	uint64_t v = 0;
+	const char *p;
+
+	for (p = s; *p >= '0' && *p <= '9'; p++) {
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+			return -ERANGE;
+	}
+	if (p == s)
+		return -EINVAL;
+	*end = p;
+	*out = v;
+	return 0;
+}
+
+int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	const char *end;
+	uint64_t v;
+	int err;
+
+	err = digits(s, &end, &v);
+	if (err)
+		return err;
+	if (*end)
+		return -EINVAL;
+	if (v < min || v > max)
+		return -ERANGE;
+	*out = v;
+	return 0;
+}
+
+int parse_seconds(const char *s, uint64_t *out_ns)
+{
+	uint64_t sec, frac_ns = 0, scale = NSEC_PER_SEC;
+	const char *p = s;
+	int err;
+
+	err = digits(s, &p, &sec);
+	if (err)
+		return err;
+	if (*p == '.') {
+		if (!p[1])
+			return -EINVAL;
+		for (p++; *p >= '0' && *p <= '9'; p++) {
+			scale /= 10; /* 0 below a nanosecond: those digits say nothing */
+			frac_ns += scale * (uint64_t)(*p - '0');
+		}
+	}
+	if (*p)
+		return -EINVAL;
+	if (sec >= SECONDS_MAX || sec + frac_ns == 0)
+		return -ERANGE;
+	*out_ns = sec * NSEC_PER_SEC + frac_ns;
+	return 0;
+}
+
+static int add_pid(pid_t **pids, size_t *cnt, pid_t pid)
+{
+	pid_t *more;
+
+	for (size_t i = 0; i < *cnt; i++) {
+		if ((*pids)[i] == pid)
+			return 0;
+	}
+	more = reallocarray(*pids, *cnt + 1, sizeof(**pids));
+	if (!more)
+		return -ENOMEM;
+	more[(*cnt)++] = pid;
+	*pids = more;
+	return 0;
+}
+
+int parse_pids(const char *s, pid_t **pids, size_t *cnt)
+{
+	size_t before = *cnt;
+	const char *end;
+	uint64_t v;
+	int err;
+
+	for (;; s = end + 1) {
+		err = digits(s, &end, &v);
+		if (!err && *end && *end != ',')
+			err = -EINVAL;
+		if (!err && (v < 1 || v > INT_MAX))
+			err = -ERANGE;
+		if (!err)
+			err = add_pid(pids, cnt, (pid_t)v);
+		if (err) {
+			*cnt = before;
+			return err;
+		}
+		if (!*end)
+			return 0;
+	}
+}
+
+int parse_name_mask(const char *s, unsigned int (*number)(const char *name, unsigned int len),
+		    uint32_t *mask, const char **bad, size_t *bad_len)
+{
+	uint32_t bits = 0;
+
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		unsigned int nr = len && len < UINT_MAX ? number(s, (unsigned int)len) : 0;
+
+		if (nr < 1 || nr > 31) {
+			*bad = s;
+			*bad_len = len;
+			return -EINVAL;
+		}
+		bits |= 1u << nr;
+		if (!s[len])
+			break;
+		s += len + 1;
+	}
+	*mask |= bits;
+	return 0;
+}
+
+/*
+ * One pattern element at *p against c: true when it matches; *p then stands
+ * behind it. Bracket rules of glob(7): `]` first in the list is itself.
+ */
+static bool match_one(const char **pattern, unsigned char c)
+{
+	const char *p = *pattern;
+	bool hit = false, negated;
+
+	if (*p == '\\' && p[1])
+		p++;
+	else if (*p == '?') {
+		*pattern = p + 1;
+		return true;
+	} else if (*p == '[') {
+		const char *q = p + 1;
+
+		negated = *q == '!' || *q == '^';
+		q += negated;
+		for (const char *first = q; *q && (*q != ']' || q == first); q++) {
+			unsigned char lo = (unsigned char)*q, hi = lo;
+
+			if (q[1] == '-' && q[2] && q[2] != ']') {
+				hi = (unsigned char)q[2];
+				q += 2;
+			}
+			hit |= lo <= c && c <= hi;
+		}
+		if (*q) {
+			*pattern = q + 1;
+			return hit != negated;
+		}
+	}
+	*pattern = p + 1;
+	return (unsigned char)*p == c;
+}
+
+/* Only the last star can still have to take more: so linear in memory, at worst quadratic in time. */
+bool glob_match(const char *pattern, const char *s)
+{
+	const char *star = NULL, *star_s = NULL;
+
+	for (;;) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			star_s = s;
+			continue;
+		}
+		if (!*s && !*pattern)
+			return true;
+		if (*s && *pattern && match_one(&pattern, (unsigned char)*s)) {
+			s++;
+			continue;
+		}
+		if (!star || !*star_s)
+			return false;
+		pattern = star;
+		s = ++star_s;
+	}
+}

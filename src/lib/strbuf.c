@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lib/strbuf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/utf8.h"
+
+/* What an empty buffer points to; never written, so it can be shared. */
+static char nothing[1];
+
+void strbuf_init(struct strbuf *sb)
+{
+	*sb = (struct strbuf){.s = nothing};
+}
+
+void strbuf_fini(struct strbuf *sb)
+{
+	if (sb->cap)
+		free(sb->s);
+	strbuf_init(sb);
+}
+
+void strbuf_reset(struct strbuf *sb)
+{
+	sb->len = 0;
+	sb->err = 0;
+	if (sb->cap)
+		sb->s[0] = 0;
+}
+
+/* Makes room for add bytes and the terminator. */
+static bool room(struct strbuf *sb, size_t add)
+{
+	size_t need, cap;
+	char *s;
+
+	if (sb->err)
+		return false;
+	if (add < sb->cap - sb->len)
+		return true;
+	if (__builtin_add_overflow(sb->len, add, &need) ||
+	    __builtin_add_overflow(need, 1, &need) || need > SIZE_MAX / 2)
+		goto fail;
+	cap = sb->cap * 2 > need ? sb->cap * 2 : need < 64 ? 64 : need;
+	s = realloc(sb->cap ? sb->s : NULL, cap);
+	if (!s)
+		goto fail;
+	sb->s = s;
+	sb->cap = cap;
+	return true;
+fail:
+	sb->err = -ENOMEM;
+	return false;
+}
+
+void strbuf_put(struct strbuf *sb, const char *s, size_t len)
+{
+	if (!room(sb, len))
+		return;
+	memcpy(sb->s + sb->len, s, len);
+	sb->len += len;
+	sb->s[sb->len] = 0;
+}
+
+void strbuf_putc(struct strbuf *sb, char c)
+{
+	strbuf_put(sb, &c, 1);
+}
+
+void strbuf_puts(struct strbuf *sb, const char *s)
+{
+	strbuf_put(sb, s, strlen(s));
+}
+
+void strbuf_fill(struct strbuf *sb, char c, size_t cnt)
+{
+	if (!room(sb, cnt))
+		return;
+	memset(sb->s + sb->len, c, cnt);
+	sb->len += cnt;
+	sb->s[sb->len] = 0;
+}
+
+void strbuf_printf(struct strbuf *sb, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		sb->err = -EINVAL;
+		return;
+	}
+	if (!room(sb, (size_t)n))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sb->s + sb->len, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	sb->len += (size_t)n;
+}
+
+void strbuf_put_u64(struct strbuf *sb, uint64_t v)
+{
+	char digits[20];
+	unsigned int at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	strbuf_put(sb, digits + at, sizeof(digits) - at);
+}
+
+static void put_byte_escaped(struct strbuf *sb, char c)
+{
+	static const char letters[][2] = {{'\n', 'n'}, {'\t', 't'}, {'\r', 'r'}, {'\\', '\\'}};
+
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+		if (letters[i][0] == c) {
+			strbuf_putc(sb, '\\');
+			strbuf_putc(sb, letters[i][1]);
+			return;
+		}
+	}
+	strbuf_printf(sb, "\\x%02x", (unsigned char)c);
+}
+
+static void put_escaped(struct strbuf *sb, const char *s, size_t len, bool ascii)
+{
+	unsigned int n;
+	uint32_t cp;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_next(s + i, len - i, &cp);
+		if (n && cp != '\\' && !utf8_is_unsafe(cp) && !(ascii && n > 1)) {
+			strbuf_put(sb, s + i, n);
+			continue;
+		}
+		n += !n;
+		for (unsigned int k = 0; k < n; k++)
+			put_byte_escaped(sb, s[i + k]);
+	}
+}
+
+void strbuf_put_escaped(struct strbuf *sb, const char *s, size_t len)
+{
+	put_escaped(sb, s, len, false);
+}
+
+void strbuf_put_escaped_ascii(struct strbuf *sb, const char *s, size_t len)
+{
+	put_escaped(sb, s, len, true);
+}
