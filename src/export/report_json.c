@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The report as JSON, schema 1. Field names are an interface: add, never rename. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "analysis/analysis.h"
+#include "export/report.h"
+#include "export/walk.h"
+#include "model/mech.h"
+
+#define WAITS_FOR_MAX 64
+
+int status_as_shell(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+bool report_has_loss(const struct model *m)
+{
+	const struct loss *loss = model_loss(m);
+
+	return loss->events || loss->table || loss->channels_incomplete;
+}
+
+static void put_proc_fields(struct json *j, uint32_t pid, const char *comm)
+{
+	json_u64(j, "pid", pid);
+	json_str(j, "comm", comm);
+}
+
+static void put_party(struct json *j, const char *key, const struct party *p)
+{
+	json_object(j, key);
+	if (!p->proc && p->addr)
+		json_str(j, "addr", p->addr);
+	else
+		put_proc_fields(j, party_pid(p), party_comm(p));
+	json_end(j);
+}
+
+static void put_span(struct json *j, const char *key, const struct span_stat *s, bool with_now)
+{
+	json_object(j, key);
+	json_u64(j, "count", s->count);
+	json_u64(j, "total_ns", s->total_ns);
+	json_u64(j, "max_ns", s->max_ns);
+	if (with_now)
+		json_u64(j, "now_ns", s->now_ns);
+	json_end(j);
+}
+
+static void put_hist(struct json *j, const char *key, const struct hist *h)
+{
+	static const struct {
+		const char *name;
+		unsigned int permille;
+	} quantiles[] = {{"p50", 500}, {"p90", 900}, {"p99", 990}, {"p999", 999}};
+
+	json_object(j, key);
+	json_u64(j, "count", h->count);
+	json_u64(j, "min", h->count ? h->min : 0);
+	json_u64(j, "mean", hist_mean(h));
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		json_u64(j, quantiles[i].name, hist_quantile(h, quantiles[i].permille));
+	json_u64(j, "max", h->max);
+	json_end(j);
+}
+
+static void put_command(struct json *j, const struct report_info *info)
+{
+	if (!info->argv) {
+		json_null(j, "command");
+		return;
+	}
+	json_object(j, "command");
+	json_array(j, "argv");
+	for (char *const *arg = info->argv; *arg; arg++)
+		json_str(j, NULL, *arg);
+	json_end(j);
+	json_u64(j, "pid", info->command_pid);
+	if (info->command_ended)
+		json_i64(j, "exit", status_as_shell(info->command_status));
+	else
+		json_null(j, "exit");
+	json_end(j);
+}
+
+static void put_trace(struct json *j, const struct report_info *info)
+{
+	json_object(j, "trace");
+	json_str(j, "host", info->host);
+	json_str(j, "kernel", info->kernel);
+	json_str(j, "arch", info->arch);
+	json_u64(j, "start_realtime_ns", info->start_realtime_ns);
+	json_u64(j, "duration_ns", info->duration_ns);
+	json_u64(j, "events", info->events);
+	json_str(j, "filter", info->filter);
+	put_command(j, info);
+	json_end(j);
+}
+
+static void put_loss(struct json *j, const struct model *m)
+{
+	const struct loss *loss = model_loss(m);
+
+	json_object(j, "loss");
+	json_u64(j, "events", loss->events);
+	json_object(j, "by_mechanism");
+	for (unsigned int mech = 0; mech < MECH_MAX; mech++) {
+		if (loss->by_mech[mech])
+			json_u64(j, mech_name(mech), loss->by_mech[mech]);
+	}
+	json_end(j);
+	json_u64(j, "untracked_calls", loss->table);
+	json_u64(j, "channels_incomplete", loss->channels_incomplete);
+	json_object(j, "skipped");
+	json_u64(j, "compat_syscalls", loss->compat_syscalls);
+	json_end(j);
+	json_end(j);
+}
+
+static void put_proc(struct json *j, const struct model *m, const struct proc *p)
+{
+	json_object(j, NULL);
+	json_u64(j, "pid", p->pid);
+	if (p->start_ns)
+		json_i64(j, "start_ns", (int64_t)(p->start_ns - model_start_ns(m)));
+	else
+		json_null(j, "start_ns");
+	json_u64(j, "ppid", p->ppid);
+	json_str(j, "comm", p->comm);
+	if (p->exe)
+		json_str(j, "exe", p->exe);
+	else
+		json_null(j, "exe");
+	json_bool(j, "target", p->target);
+	json_bool(j, "exited", p->exited);
+	if (p->exited)
+		json_i64(j, "exit_code", status_as_shell(p->exit_status));
+	else
+		json_null(j, "exit_code");
+	json_object(j, "waiting");
+	json_u64(j, "count", p->waits.count);
+	json_u64(j, "total_ns", p->waits.total_ns);
+	json_u64(j, "max_ns", p->waits.max_ns);
+	json_u64(j, "now_ns", p->waits.now_ns);
+	json_end(j);
+	json_end(j);
+}
+
+static void put_endpoint(struct json *j, const struct endpoint *ep)
+{
+	static const char *const roles[] = {
+		[EP_ATTACH] = "attach", [EP_SEND] = "send", [EP_RECV] = "recv"};
+
+	json_object(j, NULL);
+	put_proc_fields(j, ep->proc->pid, ep->proc->comm);
+	json_str(j, "role", roles[ep->role]);
+	json_u64(j, "side", ep->side);
+	json_u64(j, "calls", ep->calls);
+	json_u64(j, "messages", ep->messages);
+	json_u64(j, "bytes", ep->bytes);
+	json_u64(j, "errors", ep->errors);
+	json_u64(j, "would_block", ep->would_block);
+	put_span(j, "blocked", &ep->blocked, true);
+	put_span(j, "stalled", &ep->stalled, false);
+	json_end(j);
+}
+
+static void put_chan(struct json *j, const struct chan *c)
+{
+	json_object(j, NULL);
+	json_u64(j, "id", c->id);
+	json_str(j, "mechanism", mech_name(c->mech));
+	json_str(j, "name", c->name);
+	json_bool(j, "open", c->open);
+	json_bool(j, "incomplete", c->incomplete);
+	json_str(j, "unit", c->unit);
+	if (c->capacity)
+		json_u64(j, "capacity", c->capacity);
+	else
+		json_null(j, "capacity");
+	json_object(j, "backlog");
+	json_u64(j, "now", c->backlog.now);
+	json_u64(j, "max", c->backlog.max);
+	json_u64(j, "full_ns", c->backlog.full_ns);
+	json_end(j);
+	json_u64(j, "dropped", c->dropped);
+	json_u64(j, "unpaired", c->unpaired);
+	json_u64(j, "lost", c->lost);
+	json_u64(j, "folded", c->folded);
+	json_array(j, "endpoints");
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		put_endpoint(j, ep);
+	json_end(j);
+	json_end(j);
+}
+
+static void put_flow(struct json *j, const struct model *m, const struct flow *f)
+{
+	struct verdict v = verdict_of_flow(m, f);
+
+	json_object(j, NULL);
+	json_u64(j, "channel", f->chan->id);
+	json_str(j, "mechanism", mech_name(f->chan->mech));
+	put_party(j, "src", &f->src);
+	put_party(j, "dst", &f->dst);
+	json_u64(j, "messages", f->messages);
+	json_u64(j, "bytes", f->bytes);
+	put_hist(j, "latency_ns", &f->latency);
+	json_object(j, "pairing");
+	json_u64(j, "exact", f->paired[PAIR_EXACT]);
+	json_u64(j, "settled", f->paired[PAIR_SETTLED]);
+	json_u64(j, "assumed", f->paired[PAIR_ASSUMED]);
+	json_end(j);
+	json_str(j, "verdict", verdict_name(v.kind));
+	json_object(j, "shares");
+	json_u64(j, "send_blocked", v.send_blocked);
+	json_u64(j, "recv_blocked", v.recv_blocked);
+	json_u64(j, "full", v.full);
+	json_end(j);
+	json_end(j);
+}
+
+static void put_conversation(struct json *j, const struct conversation *c)
+{
+	const struct party a = {.proc = c->a}, b = {.proc = c->b};
+
+	json_object(j, NULL);
+	json_array(j, "channels");
+	json_u64(j, NULL, c->chan_ab->id);
+	if (c->chan_ba != c->chan_ab)
+		json_u64(j, NULL, c->chan_ba->id);
+	json_end(j);
+	put_party(j, "a", &a);
+	put_party(j, "b", &b);
+	json_object(j, "turnaround_ns");
+	put_hist(j, "a", &c->turnaround_a);
+	put_hist(j, "b", &c->turnaround_b);
+	json_end(j);
+	json_end(j);
+}
+
+static void put_waits_for(struct json *j, const struct model *m, const struct inflight *i,
+			  const struct walk *states)
+{
+	struct proc *on[WAITS_FOR_MAX];
+	size_t cnt = waits_for(m, i, on, WAITS_FOR_MAX);
+
+	json_array(j, "waits_for");
+	for (size_t k = 0; k < cnt && k < WAITS_FOR_MAX; k++) {
+		json_object(j, NULL);
+		put_proc_fields(j, on[k]->pid, on[k]->comm);
+		json_str(j, "state", proc_state(states, on[k]));
+		json_end(j);
+	}
+	json_end(j);
+}
+
+static void put_blocked(struct json *j, const struct report_info *info, const struct model *m,
+			const struct inflight *i, const struct walk *states)
+{
+	char buf[32];
+
+	json_object(j, NULL);
+	json_u64(j, "pid", i->proc->pid);
+	json_u64(j, "tid", i->tid);
+	json_str(j, "comm", i->proc->comm);
+	json_str(j, "syscall", info->syscall_name(i->nr, buf, sizeof(buf)));
+	json_str(j, "operation", op_name(i->op));
+	if (i->chan)
+		json_u64(j, "channel", i->chan->id);
+	else
+		json_null(j, "channel");
+	json_str(j, "mechanism", mech_name(i->mech));
+	json_u64(j, "for_ns", blocked_for_ns(i));
+	json_bool(j, "before_attach", i->before_attach);
+	put_waits_for(j, m, i, states);
+	json_end(j);
+}
+
+static void put_culprit(struct json *j, const struct model *m)
+{
+	struct culprit c = find_culprit(m);
+
+	if (!c.proc) {
+		json_null(j, "culprit");
+		return;
+	}
+	json_object(j, "culprit");
+	put_proc_fields(j, c.proc->pid, c.proc->comm);
+	json_u64(j, "others_blocked_ns", c.others_blocked_ns);
+	json_u64(j, "waiters", c.waiters);
+	json_end(j);
+}
+
+struct rows {
+	struct walk chans, flows, blocked, states;
+};
+
+static int rows_init(struct rows *r, const struct model *m)
+{
+	int err;
+
+	*r = (struct rows){WALK_INIT, WALK_INIT, WALK_INIT, WALK_INIT};
+	err = walk_chans(&r->chans, m);
+	if (!err)
+		err = walk_flows(&r->flows, m, FLOWS_BY_CHAN);
+	if (!err)
+		err = walk_blocked(&r->blocked, m);
+	if (!err)
+		err = walk_states(&r->states, m);
+	return err;
+}
+
+static void rows_fini(struct rows *r)
+{
+	walk_fini(&r->states);
+	walk_fini(&r->blocked);
+	walk_fini(&r->flows);
+	walk_fini(&r->chans);
+}
+
+static void put_rows(struct json *j, const struct report_info *info, const struct model *m,
+		     const struct rows *r)
+{
+	json_array(j, "channels");
+	for (size_t i = 0; i < r->chans.cnt; i++)
+		put_chan(j, r->chans.v[i]);
+	json_end(j);
+
+	json_array(j, "flows");
+	for (size_t i = 0; i < r->flows.cnt; i++)
+		put_flow(j, m, r->flows.v[i]);
+	json_end(j);
+
+	json_array(j, "conversations");
+	list_for_each (c, model_conversations(m), struct conversation, in_model)
+		put_conversation(j, c);
+	json_end(j);
+
+	json_array(j, "blocked_now");
+	for (size_t i = 0; i < r->blocked.cnt; i++)
+		put_blocked(j, info, m, r->blocked.v[i], &r->states);
+	json_end(j);
+}
+
+int report_json(struct json *j, const char *key, const struct report_info *info,
+		const struct model *m)
+{
+	struct rows rows;
+	int err;
+
+	err = rows_init(&rows, m);
+	if (err)
+		goto out;
+	json_object(j, key);
+	json_u64(j, "schema", 1);
+	json_str(j, "ipcspy", IPCSPY_VERSION);
+	put_trace(j, info);
+	put_loss(j, m);
+	json_array(j, "processes");
+	list_for_each (p, model_procs(m), struct proc, in_model)
+		put_proc(j, m, p);
+	json_end(j);
+	put_rows(j, info, m, &rows);
+	put_culprit(j, m);
+	json_array(j, "findings");
+	json_end(j);
+	json_end(j);
+	err = j->err;
+out:
+	rows_fini(&rows);
+	return err;
+}

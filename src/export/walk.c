@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "export/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/analysis.h"
+
+void walk_fini(struct walk *w)
+{
+	free(w->v);
+	*w = (struct walk)WALK_INIT;
+}
+
+/* Room grows by half; cap is what the vector has room for. */
+static int push(struct walk *w, size_t *cap, const void *item)
+{
+	const void **more;
+
+	if (w->cnt == *cap) {
+		size_t want = *cap ? *cap + *cap / 2 : 64;
+
+		more = reallocarray(w->v, want, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		w->v = more;
+		*cap = want;
+	}
+	w->v[w->cnt++] = item;
+	return 0;
+}
+
+#define ASCENDING(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int by_chan_id(const void *pa, const void *pb)
+{
+	const struct chan *a = *(const struct chan *const *)pa;
+	const struct chan *b = *(const struct chan *const *)pb;
+
+	return ASCENDING(a->id, b->id);
+}
+
+static int by_busy(const void *pa, const void *pb)
+{
+	const struct flow *a = *(const struct flow *const *)pa;
+	const struct flow *b = *(const struct flow *const *)pb;
+	int order = ASCENDING(b->messages, a->messages);
+
+	if (!order)
+		order = ASCENDING(b->bytes, a->bytes);
+	if (!order)
+		order = ASCENDING(a->chan->id, b->chan->id);
+	if (!order)
+		order = ASCENDING(a->first_ns, b->first_ns);
+	return order ? order : ASCENDING(party_pid(&a->src), party_pid(&b->src));
+}
+
+static int by_chan_then_busy(const void *pa, const void *pb)
+{
+	const struct flow *a = *(const struct flow *const *)pa;
+	const struct flow *b = *(const struct flow *const *)pb;
+	int order = ASCENDING(a->chan->id, b->chan->id);
+
+	return order ? order : by_busy(pa, pb);
+}
+
+static int by_longest(const void *pa, const void *pb)
+{
+	const struct inflight *a = *(const struct inflight *const *)pa;
+	const struct inflight *b = *(const struct inflight *const *)pb;
+	int order = ASCENDING(blocked_for_ns(b), blocked_for_ns(a));
+
+	return order ? order : ASCENDING(a->tid, b->tid);
+}
+
+static int by_proc(const void *pa, const void *pb)
+{
+	const struct inflight *a = *(const struct inflight *const *)pa;
+	const struct inflight *b = *(const struct inflight *const *)pb;
+
+	return ASCENDING((uintptr_t)a->proc, (uintptr_t)b->proc);
+}
+
+static void sort(struct walk *w, int (*order)(const void *, const void *))
+{
+	if (w->cnt)
+		qsort(w->v, w->cnt, sizeof(*w->v), order);
+}
+
+int walk_chans(struct walk *w, const struct model *m)
+{
+	size_t cap = 0;
+	int err;
+
+	list_for_each (c, model_chans(m), struct chan, in_model) {
+		err = push(w, &cap, c);
+		if (err)
+			return err;
+	}
+	sort(w, by_chan_id);
+	return 0;
+}
+
+int walk_flows(struct walk *w, const struct model *m, enum flow_order order)
+{
+	size_t cap = 0;
+	int err;
+
+	list_for_each (c, model_chans(m), struct chan, in_model) {
+		list_for_each (f, &c->flows, struct flow, in_chan) {
+			err = push(w, &cap, f);
+			if (err)
+				return err;
+		}
+	}
+	sort(w, order == FLOWS_BUSIEST ? by_busy : by_chan_then_busy);
+	return 0;
+}
+
+static int walk_inflight(struct walk *w, const struct model *m, bool blocked_only)
+{
+	size_t cap = 0;
+	int err;
+
+	list_for_each (i, model_inflight(m), struct inflight, in_model) {
+		if (!i->asleep || (blocked_only && !inflight_is_blocked(i)))
+			continue;
+		err = push(w, &cap, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int walk_blocked(struct walk *w, const struct model *m)
+{
+	int err = walk_inflight(w, m, true);
+
+	sort(w, by_longest);
+	return err;
+}
+
+int walk_states(struct walk *w, const struct model *m)
+{
+	int err = walk_inflight(w, m, false);
+
+	sort(w, by_proc);
+	return err;
+}
+
+uint64_t blocked_for_ns(const struct inflight *i)
+{
+	return i->seen_ns > i->enter_ns ? i->seen_ns - i->enter_ns : 0;
+}
+
+const char *proc_state(const struct walk *states, const struct proc *p)
+{
+	const struct inflight key = {.proc = (struct proc *)p}, *keyp = &key;
+	const void **hit;
+
+	if (p->exited)
+		return "exited";
+	if (!states->cnt)
+		return "running";
+	hit = bsearch(&keyp, states->v, states->cnt, sizeof(*states->v), by_proc);
+	if (!hit)
+		return "running";
+	/* Several threads: one that is blocked says more than one that waits. */
+	while (hit > states->v && !by_proc(hit - 1, hit))
+		hit--;
+	for (; hit < states->v + states->cnt && !by_proc(hit, &keyp); hit++) {
+		if (inflight_is_blocked(*hit))
+			return "blocked";
+	}
+	return "waiting";
+}
+
+const char *party_comm(const struct party *p)
+{
+	return p->proc ? p->proc->comm : "?";
+}
+
+uint32_t party_pid(const struct party *p)
+{
+	return p->proc ? p->proc->pid : 0;
+}

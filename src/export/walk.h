@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * walk.h - the model's rows in the order in which reports show them.
+ *
+ * The vectors hold borrowed pointers, valid until the model is fed again; their
+ * owner frees them with walk_fini(). Nothing here changes the model. Functions
+ * return 0 or -ENOMEM.
+ */
+#ifndef IPCSPY_WALK_H
+#define IPCSPY_WALK_H
+
+#include <stddef.h>
+
+#include "model/model.h"
+
+struct walk {
+	const void **v;
+	size_t cnt;
+};
+
+#define WALK_INIT {NULL, 0}
+
+void walk_fini(struct walk *w);
+
+/* struct chan, by id */
+int walk_chans(struct walk *w, const struct model *m);
+
+enum flow_order { FLOWS_BY_CHAN, FLOWS_BUSIEST };
+
+/* struct flow: by channel and then busiest, or busiest of all first. Busy is messages, then bytes. */
+int walk_flows(struct walk *w, const struct model *m, enum flow_order order);
+
+/* struct inflight: what belongs in "blocked now", longest first */
+int walk_blocked(struct walk *w, const struct model *m);
+
+/* Since when, at the latest look: a lower bound where before_attach is set. */
+uint64_t blocked_for_ns(const struct inflight *i);
+
+/*
+ * What a process does now, "blocked", "waiting" (in poll and its like),
+ * "running" or "exited". A walk_states() vector (struct inflight, by process)
+ * makes the look-up fast.
+ */
+int walk_states(struct walk *w, const struct model *m);
+const char *proc_state(const struct walk *states, const struct proc *p);
+
+/* "comm" of a party's process, "?" when nobody knows it. */
+const char *party_comm(const struct party *p);
+uint32_t party_pid(const struct party *p);
+
+#endif
