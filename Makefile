@@ -19,7 +19,7 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -DIPCSPY_VERSI
 ALL_LDFLAGS = $(LDFLAGS) $(SAN)
 LIBS := -lbpf -lelf -lz
 BPF_CFLAGS := -O2 -g --target=bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
-	-Wno-unused-parameter -Wno-missing-declarations -Iinclude -Ivmlinux/$(ARCH) -Ibpf
+	-Wno-unused-parameter -Wno-unused-function -Wno-missing-declarations -Iinclude -Ivmlinux/$(ARCH) -Ibpf
 
 ifeq ($(V),0)
 Q := @
@@ -73,7 +73,7 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/src/probe/%.o: $(BUILD)/ipcspy.skel.h
+$(filter $(BUILD)/src/probe/%,$(LIB_OBJ)): $(BUILD)/ipcspy.skel.h
 
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(UNIT_HELP_OBJ) $(LIB_OBJ)
 	$(call say,LINK,$@)

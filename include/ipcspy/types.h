@@ -9,6 +9,10 @@
 #ifndef IPCSPY_TYPES_H
 #define IPCSPY_TYPES_H
 
+#ifndef __bpf__ /* BPF programs have vmlinux.h instead */
+#include <linux/types.h>
+#endif
+
 enum ipcspy_mech {
 	MECH_NONE = 0,
 	MECH_PIPE = 1,

@@ -88,7 +88,6 @@ struct probe_feature {
 /* Fills at most max rows and returns how many there are. Needs no privileges to answer. */
 size_t probe_features(struct probe_feature *out, size_t max);
 
-/* Name of a system call number of this machine, "syscall_N" copied into buf when unlisted. */
-const char *probe_syscall_name(unsigned int nr, char *buf, size_t len);
+
 
 #endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * core.bpf.c - the two hooks that every system call of the machine passes, and
+ * the two that tell sleeping from running.
+ *
+ * tp_btf hooks need neither kprobes nor trampolines, so they load on hardened
+ * kernels. What is not in the table costs one look-up here and returns.
+ */
+#include "ipcspy.bpf.h"
+
+const volatile struct ipcspy_config cfg = {};
+const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS] = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, FAM_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} enter_progs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, FAM_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} exit_progs SEC(".maps");
+
+#define TASK_INTERRUPTIBLE 1
+#define TS_COMPAT	   2 /* thread_info.status inside a 32-bit call, x86 */
+
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+{
+	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
+	struct task_struct *task;
+
+	if ((__u64)nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
+		return 0;
+	/* The same number means another call there: say so instead of misreading it. */
+	task = bpf_get_current_task_btf();
+	if (is_compat(task)) {
+		if (is_target(task_find(task)))
+			count_lost(LOST_COMPAT);
+		return 0;
+	}
+	bpf_tail_call(ctx, &enter_progs, fam);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	__u64 nr = regs->orig_ax;
+	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
+
+	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
+		return 0;
+	bpf_tail_call(ctx, &exit_progs, fam);
+	return 0;
+}
+
+/*
+ * Asleep for the channel is TASK_INTERRUPTIBLE: pipes, sockets and poll wait so.
+ * A mutex, a page fault or a disk sleep uninterruptibly and are no blocking here.
+ */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	struct task_ctx *t;
+
+	if (preempt || !(prev_state & TASK_INTERRUPTIBLE))
+		return 0;
+	t = task_find(prev);
+	if (t && t->in.active)
+		t->in.sleep_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* From here on the task is runnable: waiting for a processor is not blocking either. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *p)
+{
+	struct task_ctx *t = task_find(p);
+
+	if (!t || !t->in.sleep_ns)
+		return 0;
+	t->in.blocked_ns += bpf_ktime_get_ns() - t->in.sleep_ns;
+	t->in.sleep_ns = 0;
+	t->in.waker = bpf_get_current_pid_tgid();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * ctl.bpf.c - calls that make, join, resize and end channels.
+ *
+ * What a target creates is watched from that moment, so that a child or a
+ * server that is no target itself is seen from its first byte.
+ */
+#include "op.bpf.h"
+
+#define F_SETPIPE_SZ 1031
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
+{
+	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_ctx *t = task_find(task);
+	struct objref o = {};
+	struct inflight *in;
+	bool known = false;
+
+	if (is_ignored(task, is_target(t)) || (!t && !cfg.all))
+		return 0;
+	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
+		return 0;
+	if (row->how == CTL_FD || row->how == CTL_RET)
+		known = object_of_fd(&o, task, t, regs->di, 0);
+	if (row->how == CTL_FD && !known)
+		return 0;
+	in = op_begin(t, task, nr, row->op, 0);
+	if (!in)
+		return 0;
+	in->how = row->how;
+	in->buf = row->how == CTL_PAIR0 ? regs->di : regs->r10;
+	in->addr = regs->di;
+	in->arg = row->op == OP_SHUTDOWN ? regs->si : 0;
+	if (known)
+		in->a = o;
+	return 0;
+}
+
+/* Resolves, watches and describes what now stands behind a descriptor. True: o is it. */
+static __noinline bool object_renew(struct objref *o, struct task_struct *task, __u32 fd,
+				    bool target, __u32 flags)
+{
+	struct file *file = file_of_fd(task, fd);
+	struct inode *inode = NULL;
+	unsigned long ino = 0;
+
+	if (!file || KREAD(&inode, &file->f_inode) || KREAD(&ino, &inode->i_ino) ||
+	    !object_resolve(o, file, inode, ino))
+		return false;
+	if (target)
+		object_watch(o);
+	return object_emit(o, file, task, fd, flags);
+}
+
+static __always_inline void ctl_pair(struct inflight *in, struct task_struct *task, bool target)
+{
+	__s32 fds[2] = {-1, -1};
+	struct sample s = {};
+	struct objref o = {};
+
+	if (bpf_probe_read_user(fds, sizeof(fds), (void *)in->buf))
+		return;
+	if (object_renew(&o, task, fds[0], target, OBJF_CREATED))
+		op_emit(in, &o, &s, in->op, 0, 0);
+	if (o.mech > MECH_FIFO) /* a pipe's two ends are one object, a socket pair is two */
+		object_renew(&o, task, fds[1], target, OBJF_CREATED);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_ctx *t = task_find(task);
+	struct inflight *in = op_end(t, regs->orig_ax);
+	bool target = is_target(t);
+	struct sample s = {};
+	struct objref o = {};
+
+	if (!in)
+		return 0;
+	if (in->how == CTL_PAIR0 || in->how == CTL_PAIR3) {
+		if (ret == 0)
+			ctl_pair(in, task, target);
+		return 0;
+	}
+	if (in->how == CTL_RET) {
+		if (ret >= 0 && object_renew(&o, task, ret, target, 0))
+			op_emit(in, &o, &s, in->op, 0, 0);
+		else if (in->a.id)
+			op_emit(in, &in->a, &s, in->op, ret, 0);
+		return 0;
+	}
+	o = in->a;
+	/* connect, bind, listen and F_SETPIPE_SZ change what the object is */
+	if ((ret >= 0 || ret == -EINPROGRESS) && in->op != OP_CLOSE && in->op != OP_SHUTDOWN)
+		object_renew(&o, task, in->addr, target, 0);
+	s.seq = in->arg;
+	op_emit(in, &o, &s, in->op, ret, 0);
+	return 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * ipcspy.bpf.h - the core that every family of programs stands on: the maps,
+ * the state of a task, emission and loss.
+ *
+ * A system call is seen twice. At entry its family's program resolves the
+ * descriptor to the kernel object and parks what it learned in the task's
+ * storage; at exit it emits one record. What is parked and not yet taken is
+ * what blocks: the iterators in snap.bpf.c show it at any moment.
+ */
+#ifndef IPCSPY_BPF_H
+#define IPCSPY_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "ipcspy/config.h"
+#include "ipcspy/event.h"
+
+#define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
+
+#define EAGAIN	     11
+#define EINPROGRESS  115
+#define ERESTARTSYS  512
+
+extern const volatile struct ipcspy_config cfg;
+extern const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS];
+
+/* A kernel object that carries communication, as found behind a descriptor. */
+struct objref {
+	__u64 id;   /* what the records call it */
+	__u64 wkey; /* under which it is watched: the same for both ends of a connection */
+	__u64 ptr;  /* struct pipe_inode_info or struct sock */
+	__u32 ino;
+	__u8 mech;
+	__u8 connected; /* its wkey will not change any more */
+	__u16 family;
+};
+
+/* A descriptor resolved before: the same file, inode and inode number are the same object. */
+struct fd_cached {
+	__u64 file;
+	__u64 inode;
+	__u64 ino;
+	struct objref obj;
+};
+
+#define FD_CACHE 4 /* power of two */
+
+/* The call a task is inside of. */
+struct inflight {
+	__u64 enter_ns;
+	__u64 sleep_ns; /* asleep since; 0 awake */
+	__u64 blocked_ns;
+	__u64 buf;	/* user address: buffer, iovec, msghdr, descriptor pair */
+	__u64 addr;	/* user address of a struct sockaddr, 0 none */
+	__u32 waker;
+	__u32 flags;	/* OPF_* known at entry */
+	__u32 arg;	/* BUF_IOV: count; shutdown: how */
+	__u16 nr;
+	__u8 active;
+	__u8 how;
+	__u8 op;
+	__u8 sleep_on_b; /* splice: what it sleeps for is the second object */
+	__u8 pad[6];
+	struct objref a; /* a.id == 0: none */
+	struct objref b; /* splice: the output */
+};
+
+#define TF_TARGET    0x1
+#define TF_DESCRIBED 0x2 /* EV_PROC went out */
+
+struct task_ctx {
+	__u32 flags;
+	__u32 pad;
+	struct inflight in;
+	struct fd_cached fds[FD_CACHE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_ctx);
+} tasks __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 25);
+} events __weak SEC(".maps");
+
+/* Objects that an EV_OBJ described; the value counts records lost on them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u64);
+	__type(value, __u64);
+} objects __weak SEC(".maps");
+
+/* Keys of channels that a target touched: on them everybody is traced. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 17);
+	__type(key, __u64);
+	__type(value, __u8);
+} watched __weak SEC(".maps");
+
+/* Records lost per mechanism; then the two counters below. */
+enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_MAX };
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOST_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} lost __weak SEC(".maps");
+
+/* Room for what does not fit on a 512-byte stack. */
+struct scratch {
+	struct ev_obj obj;
+	struct ev_name name;
+	__u8 bufs[16 * 64]; /* a ring of 16 struct pipe_buffer */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch __weak SEC(".maps");
+
+static __always_inline struct scratch *get_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline __u64 mix(__u64 a, __u64 b)
+{
+	__u64 h = (a ^ cfg.seed) * 0x9e3779b97f4a7c15ull;
+
+	h ^= h >> 32;
+	h = (h ^ b) * 0xd6e8feb86659fd93ull;
+	return h ^ (h >> 29);
+}
+
+static __always_inline struct task_ctx *task_find(struct task_struct *task)
+{
+	return bpf_task_storage_get(&tasks, task, 0, 0);
+}
+
+static __always_inline void count_lost(__u32 what)
+{
+	__u64 *n = bpf_map_lookup_elem(&lost, &what);
+
+	if (n)
+		(*n)++;
+}
+
+static __always_inline struct task_ctx *task_make(struct task_struct *task)
+{
+	struct task_ctx *t;
+
+	t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		count_lost(LOST_TABLE);
+	return t;
+}
+
+/* The ring had no room for a record of this object. */
+static __noinline void lose(__u32 mech, __u64 id)
+{
+	__u64 *n;
+
+	count_lost(mech & (MECH_MAX - 1));
+	n = bpf_map_lookup_elem(&objects, &id);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline void watch_key(__u64 key)
+{
+	__u8 one = 1;
+
+	if (key && bpf_map_update_elem(&watched, &key, &one, BPF_ANY))
+		count_lost(LOST_TABLE);
+}
+
+static __always_inline bool is_watched(__u64 key)
+{
+	return bpf_map_lookup_elem(&watched, &key) != NULL;
+}
+
+static __always_inline void hdr_init(struct ev_hdr *h, __u16 kind, __u16 len, __u32 pid, __u32 tid,
+				     __u32 flags, __u64 ts)
+{
+	h->kind = kind;
+	h->len = len;
+	h->pid = pid;
+	h->tid = tid;
+	h->flags = flags;
+	h->ts_ns = ts;
+}
+
+static __always_inline bool is_target(const struct task_ctx *t)
+{
+	return cfg.all || (t && (t->flags & TF_TARGET));
+}
+
+/* struct ev_proc of task's process, at most 512 bytes of stack in the caller. */
+static __always_inline void proc_fill(struct ev_proc *e, struct task_struct *task, __u32 flags)
+{
+	struct task_struct *leader = task->group_leader;
+	struct task_struct *parent = task->real_parent;
+
+	hdr_init(&e->hdr, EV_PROC, sizeof(*e), task->tgid, task->pid, flags, bpf_ktime_get_ns());
+	e->start_ns = leader->start_time;
+	e->ppid = parent->tgid;
+	e->pad = 0;
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm);
+}
+
+/* Puts EV_PROC in the ring. False when it had no room: the next operation tries again. */
+static __noinline bool proc_emit(struct task_struct *task, __u32 flags)
+{
+	struct ev_proc *e;
+
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_lost(MECH_NONE);
+		return false;
+	}
+	proc_fill(e, task, flags);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+static __always_inline void task_describe(struct task_ctx *t, struct task_struct *task)
+{
+	if (t->flags & TF_DESCRIBED)
+		return;
+	if (proc_emit(task, is_target(t) ? PROCF_TARGET : 0))
+		t->flags |= TF_DESCRIBED;
+}
+
+/* A task whose operations are not even looked at: ipcspy itself; strangers without peers. */
+static __always_inline bool is_ignored(struct task_struct *task, bool target)
+{
+	return (__u32)task->tgid == cfg.self_tgid || (!target && !cfg.peers);
+}
+
+static __always_inline unsigned long sys_arg(struct pt_regs *regs, __u32 i)
+{
+	switch (i) {
+	case 0:
+		return regs->di;
+	case 1:
+		return regs->si;
+	case 2:
+		return regs->dx;
+	case 3:
+		return regs->r10;
+	case 4:
+		return regs->r8;
+	case 5:
+		return regs->r9;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * life.bpf.c - processes come, change their program and go.
+ *
+ * These records are never filtered away while their process is traced: without
+ * them a reused pid would continue somebody else's numbers.
+ */
+#include "op.bpf.h"
+
+/* Glob over comm: * and ?. Backtracks to the last star; both strings are short. */
+static __noinline bool glob_match(const __u8 *comm)
+{
+	__u32 p = 0, c = 0, star = IPCSPY_GLOB_LEN, mark = 0;
+
+	for (int i = 0; i < 2 * IPCSPY_COMM_LEN * IPCSPY_COMM_LEN; i++) {
+		__u8 ch = comm[c & (IPCSPY_COMM_LEN - 1)];
+		__u8 pat = p < cfg.glob_len ? cfg.glob[p & (IPCSPY_GLOB_LEN - 1)] : 0;
+
+		if (c >= IPCSPY_COMM_LEN)
+			ch = 0;
+		if (pat == '*') {
+			star = ++p;
+			mark = c;
+		} else if (ch && (pat == '?' || pat == ch)) {
+			p++;
+			c++;
+		} else if (!ch) {
+			return pat == 0;
+		} else if (star < IPCSPY_GLOB_LEN) {
+			p = star;
+			c = ++mark;
+		} else {
+			return false;
+		}
+	}
+	return false;
+}
+
+static __always_inline bool comm_matches(struct task_struct *task)
+{
+	__u8 comm[IPCSPY_COMM_LEN] = {};
+
+	if (!cfg.glob_len)
+		return false;
+	bpf_probe_read_kernel(comm, sizeof(comm), task->comm);
+	return glob_match(comm);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	bool thread = child->tgid == parent->tgid;
+	struct task_ctx *pt = task_find(parent), *t;
+
+	if (!pt || !(pt->flags & TF_TARGET) || !(thread || cfg.follow || comm_matches(child)))
+		return 0;
+	t = task_make(child);
+	if (!t)
+		return 0;
+	t->flags = TF_TARGET;
+	if (thread || proc_emit(child, PROCF_TARGET | PROCF_FORK))
+		t->flags |= TF_DESCRIBED;
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct task_ctx *t = task_find(task);
+
+	if (comm_matches(task) && (__u32)task->tgid != cfg.self_tgid) {
+		if (!t)
+			t = task_make(task);
+		if (t)
+			t->flags |= TF_TARGET;
+	}
+	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
+	    proc_emit(task, PROCF_EXEC | (is_target(t) ? PROCF_TARGET : 0)))
+		t->flags |= TF_DESCRIBED;
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct task_ctx *t = task_find(task);
+	struct signal_struct *sig = task->signal;
+	struct ev_exit *e;
+
+	if (!t)
+		return 0;
+	/* It dies inside a call: what it waited for so far counts, as an interrupted call. */
+	if (t->in.active) {
+		struct sample s = {};
+
+		t->in.active = 0;
+		if (t->in.a.id)
+			op_emit(&t->in, &t->in.a, &s, t->in.op, -ERESTARTSYS, 0);
+	}
+	if (!(t->flags & TF_DESCRIBED))
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_lost(MECH_NONE);
+		return 0;
+	}
+	hdr_init(&e->hdr, EV_EXIT, sizeof(*e), task->tgid, task->pid,
+		 sig->live.counter == 0 ? EXITF_GROUP : 0, bpf_ktime_get_ns());
+	e->code = sig->group_exit_code ? sig->group_exit_code : task->exit_code;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* Who is a target by pid when a snapshot is taken; user space fills it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+} target_pids SEC(".maps");
+
+/* Marks every task of the targets and lists their processes. */
+SEC("iter/task")
+int mark_targets(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_ctx *t;
+	struct ev_proc e;
+	__u32 tgid;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	if (tgid == cfg.self_tgid)
+		return 0;
+	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task))
+		return 0;
+	t = task_make(task);
+	if (!t)
+		return 0;
+	t->flags |= TF_TARGET | TF_DESCRIBED;
+	if (task->pid == task->tgid) {
+		proc_fill(&e, task, PROCF_TARGET);
+		bpf_seq_write(seq, &e, sizeof(e));
+	}
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * op.bpf.h - the life of one operation: parked at entry, emitted at exit.
+ */
+#ifndef IPCSPY_OP_BPF_H
+#define IPCSPY_OP_BPF_H
+
+#include "object.bpf.h"
+
+#define MSG_PEEK     0x2
+#define MSG_TRUNC    0x20
+#define MSG_ERRQUEUE 0x2000
+
+#define FP_BYTES 32
+
+/* struct user_msghdr and struct mmsghdr, as the caller lays them out (64-bit ABI). */
+struct msghdr_user {
+	__u64 name;
+	__u32 namelen, pad;
+	__u64 iov, iovlen;
+	__u64 control, controllen;
+	__u32 flags, pad2;
+};
+
+struct mmsghdr_user {
+	struct msghdr_user hdr;
+	__u32 len, pad;
+};
+
+struct iovec_user {
+	__u64 base, len;
+};
+
+/*
+ * The task enters a call that its family traces. Creates the task's storage and
+ * describes its process; NULL when there is no room for it.
+ */
+static __always_inline struct inflight *op_begin(struct task_ctx *t, struct task_struct *task,
+						 __u16 nr, __u8 op, __u32 flags)
+{
+	struct inflight *in;
+
+	if (!t)
+		t = task_make(task);
+	if (!t)
+		return NULL;
+	task_describe(t, task);
+	in = &t->in;
+	in->sleep_ns = 0;
+	in->blocked_ns = 0;
+	in->buf = 0;
+	in->addr = 0;
+	in->waker = 0;
+	in->flags = flags | (is_target(t) ? OPF_TARGET : 0);
+	in->arg = 0;
+	in->nr = nr;
+	in->how = BUF_NONE;
+	in->op = op;
+	in->sleep_on_b = 0;
+	in->a.id = 0;
+	in->b.id = 0;
+	in->enter_ns = bpf_ktime_get_ns();
+	in->active = 1;
+	return in;
+}
+
+/* The call that the task returns from, if its entry was seen; it is then no longer in flight. */
+static __always_inline struct inflight *op_end(struct task_ctx *t, __u16 nr)
+{
+	if (!t || !t->in.active)
+		return NULL;
+	t->in.active = 0;
+	return t->in.nr == nr ? &t->in : NULL;
+}
+
+static __always_inline void op_fill(struct ev_op *e, const struct inflight *in,
+				    const struct objref *o, const struct sample *s, __u64 pid_tgid,
+				    __s32 ret, __u32 flags)
+{
+	hdr_init(&e->hdr, EV_OP, sizeof(*e), pid_tgid >> 32, pid_tgid, in->flags | s->flags | flags,
+		 bpf_ktime_get_ns());
+	e->chan = o->id;
+	e->enter_ns = in->enter_ns;
+	e->blocked_ns = in->blocked_ns;
+	e->ret = ret;
+	e->backlog = s->backlog;
+	e->seq = s->seq;
+	e->fp = s->fp;
+	e->waker_tid = in->waker;
+	e->nr = in->nr;
+	e->op = in->op;
+	e->mech = o->mech;
+}
+
+/* One record into the ring, or counted as lost. */
+static __always_inline void op_emit(const struct inflight *in, const struct objref *o,
+				    const struct sample *s, __u8 op, __s32 ret, __u32 flags)
+{
+	struct ev_op *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(o->mech, o->id);
+		return;
+	}
+	op_fill(e, in, o, s, bpf_get_current_pid_tgid(), ret, flags);
+	e->op = op;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * The first bytes that a call moved, hashed into the sample. Both ends hash the
+ * same bytes of the same message, so it tells which message a receive begins with.
+ */
+static __always_inline void fingerprint(struct sample *s, __u64 base, __u64 room, __s32 moved)
+{
+	__u64 w[FP_BYTES / 8] = {};
+	__u32 n = moved < FP_BYTES ? moved : FP_BYTES;
+
+	if (moved <= 0 || !base || room < n)
+		return;
+	if (n == FP_BYTES) {
+		if (bpf_probe_read_user(w, FP_BYTES, (void *)base))
+			return;
+	} else if (bpf_probe_read_user(w, n & (FP_BYTES - 1), (void *)base)) {
+		return;
+	}
+	s->fp = mix(mix(w[0] ^ n, w[1]), mix(w[2], w[3]));
+	s->flags |= OPF_FP;
+}
+
+/* The same through an iovec; a first part shorter than what is hashed gives none. */
+static __always_inline void fingerprint_iov(struct sample *s, __u64 iov, __s32 moved)
+{
+	struct iovec_user v;
+
+	if (moved > 0 && iov && !bpf_probe_read_user(&v, sizeof(v), (void *)iov))
+		fingerprint(s, v.base, v.len, moved);
+}
+
+static __always_inline __u32 msg_flags(__u32 flags)
+{
+	return (flags & MSG_PEEK ? OPF_PEEK : 0) | (flags & MSG_ERRQUEUE ? OPF_ERRQUEUE : 0);
+}
+
+static __always_inline bool is_dgram(__u8 mech)
+{
+	return mech == MECH_UNIX_DGRAM || mech == MECH_UDP;
+}
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * snap.bpf.c - what is so at this moment, by iterators: who holds which end of
+ * a watched channel, and who is inside a call. Records go to the reader of the
+ * iterator, not to the ring.
+ */
+#include "op.bpf.h"
+
+#define FMODE_READ	   0x1
+#define FMODE_WRITE	   0x2
+#define TASK_INTERRUPTIBLE 1
+#define PF_KTHREAD	   0x00200000
+#define ENOSYS		   38
+
+/* 1: only targets, and what they hold becomes watched; 0: everybody, what is watched. */
+volatile __u32 snap_targets;
+volatile __u32 snap_obj_flags;
+
+static __always_inline void seq_proc(struct seq_file *seq, struct task_struct *task, __u32 flags)
+{
+	struct ev_proc e;
+
+	proc_fill(&e, task, flags);
+	bpf_seq_write(seq, &e, sizeof(e));
+}
+
+SEC("iter/task_file")
+int snap_files(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct scratch *s = get_scratch();
+	struct inode *inode = NULL;
+	unsigned long ino = 0;
+	struct task_ctx *t;
+	struct objref o = {};
+	struct ev_hold h;
+	__u64 zero = 0;
+	bool target;
+	__u32 fd = ctx->fd;
+
+	if (!task || !file || !s || (__u32)task->tgid == cfg.self_tgid)
+		return 0;
+	t = task_find(task);
+	target = is_target(t);
+	if (snap_targets && !target)
+		return 0;
+	KREAD(&inode, &file->f_inode);
+	KREAD(&ino, &inode->i_ino);
+	if (!object_resolve(&o, file, inode, ino))
+		return 0;
+	if (target)
+		object_watch(&o);
+	else if (!cfg.peers || !is_watched(o.wkey))
+		return 0;
+	if (snap_targets)
+		return 0;
+	if (!t || !(t->flags & TF_DESCRIBED)) {
+		seq_proc(seq, task, target ? PROCF_TARGET : 0);
+		t = task_make(task);
+		if (t)
+			t->flags |= TF_DESCRIBED;
+	}
+	object_fill(&s->obj, &o, file, task, fd, snap_obj_flags);
+	bpf_seq_write(seq, &s->obj, sizeof(s->obj));
+	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
+	hdr_init(&h.hdr, EV_HOLD, sizeof(h), task->tgid, task->pid,
+		 (file->f_mode & FMODE_READ ? HOLDF_READ : 0) |
+			 (file->f_mode & FMODE_WRITE ? HOLDF_WRITE : 0),
+		 bpf_ktime_get_ns());
+	h.chan = o.id;
+	h.fd = fd;
+	h.pad = 0;
+	bpf_seq_write(seq, &h, sizeof(h));
+	return 0;
+}
+
+static __always_inline void seq_inflight(struct seq_file *seq, struct task_struct *task,
+					 const struct inflight *in, const struct objref *o, __u8 op)
+{
+	__u64 now = bpf_ktime_get_ns(), slept = in->sleep_ns;
+	struct ev_inflight e;
+
+	/* sleep_ns of a task that was woken just before it slept is stale: ask the task itself */
+	if (!(task->__state & TASK_INTERRUPTIBLE))
+		slept = 0;
+	hdr_init(&e.hdr, EV_INFLIGHT, sizeof(e), task->tgid, task->pid,
+		 in->flags | (slept ? OPF_ASLEEP : 0), now);
+	e.chan = o->id;
+	e.enter_ns = in->enter_ns;
+	e.blocked_ns = in->blocked_ns + (slept && now > slept ? now - slept : 0);
+	e.nr = in->nr;
+	e.op = op;
+	e.mech = o->mech;
+	e.pad = 0;
+	bpf_seq_write(seq, &e, sizeof(e));
+}
+
+/*
+ * A task that was inside a call before the hooks were there: its registers say
+ * which. Parks it as if its entry had been seen now.
+ */
+static __noinline bool adopt(struct task_struct *task, struct task_ctx *t)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	const volatile struct ipcspy_sys *row;
+	struct objref a = {}, b = {};
+	bool has_a = false, has_b = false;
+	struct inflight *in;
+	__u64 nr;
+
+	if (!regs || !(task->__state & TASK_INTERRUPTIBLE) || (task->flags & PF_KTHREAD))
+		return false;
+	nr = regs->orig_ax;
+	/* inside a call the result register still holds what entry put there (x86 entry code) */
+	if (nr >= IPCSPY_NR_SYSCALLS || (int)regs->ax != -ENOSYS)
+		return false;
+	row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
+	if (row->fam == FAM_NONE || (row->fam == FAM_CTL && row->how >= CTL_PAIR0))
+		return false;
+	if (row->fam == FAM_WAIT) {
+		if (!t)
+			return false;
+	} else if (row->fam == FAM_SPLICE) {
+		has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), 0);
+		if (row->out_arg != ARG_NONE)
+			has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), 0);
+		if (!has_a && !has_b)
+			return false;
+	} else {
+		has_a = object_of_fd(&a, task, t, regs->di, 0);
+		if (!has_a)
+			return false;
+	}
+	in = op_begin(t, task, nr, row->op, OPF_BEFORE_ATTACH);
+	if (!in)
+		return false;
+	in->how = row->how;
+	in->buf = row->fam == FAM_CTL ? regs->r10 : regs->si;
+	if (row->fam == FAM_CTL)
+		in->addr = regs->di;
+	if (has_a)
+		in->a = a;
+	if (has_b)
+		in->b = b;
+	in->sleep_on_b = row->fam == FAM_SPLICE && !has_a;
+	in->sleep_ns = in->enter_ns;
+	return true;
+}
+
+SEC("iter/task")
+int snap_tasks(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct task_ctx *t;
+
+	if (!task || (__u32)task->tgid == cfg.self_tgid)
+		return 0;
+	t = task_find(task);
+	if (!t || !t->in.active) {
+		if (!snap_obj_flags || (!is_target(t) && !cfg.peers) || !adopt(task, t))
+			return 0;
+		t = task_find(task);
+	}
+	if (!t || !t->in.active)
+		return 0;
+	if (t->in.b.id && t->in.sleep_on_b)
+		seq_inflight(seq, task, &t->in, &t->in.b, OP_SEND);
+	else
+		seq_inflight(seq, task, &t->in, &t->in.a, t->in.op);
+	return 0;
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * sock.bpf.h - sockets: struct sock and its unix, TCP and UDP kinds
+ * (include/net/sock.h, af_unix.h, tcp.h).
+ *
+ * A socket is known by its address and inode number. Its watch key is what both
+ * ends can compute: for a unix socket its own address (a target watches its
+ * peer's, too), for TCP the connection's tuple, for UDP the receiving port.
+ */
+#ifndef IPCSPY_SOCK_BPF_H
+#define IPCSPY_SOCK_BPF_H
+
+#define AF_UNIX	 1
+#define AF_INET	 2
+#define AF_INET6 10
+
+#define SOCK_STREAM    1
+#define SOCK_DGRAM     2
+#define SOCK_SEQPACKET 5
+
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+#define TCP_LISTEN 10 /* also the state of a listening unix socket (include/net/tcp_states.h) */
+
+#define KEY_UDP_PORT 0x756470 /* keeps key spaces apart */
+#define KEY_UN_NAME  0x756e
+
+struct tuple {
+	struct ev_addr_in l, r;
+};
+
+static __always_inline bool is_stream(__u8 mech)
+{
+	return mech == MECH_UNIX_STREAM || mech == MECH_UNIX_SEQPACKET || mech == MECH_TCP;
+}
+
+/* IPv4 in IPv6 counts as IPv4, so that both ends of a connection agree. */
+static __always_inline void addr_normalize(struct ev_addr_in *a)
+{
+	__u32 *w = (__u32 *)a->addr;
+
+	if (a->family == AF_INET6 && !w[0] && !w[1] && w[2] == (__u32)bpf_htonl(0xffff)) {
+		a->family = AF_INET;
+		w[0] = w[3];
+		w[2] = w[3] = 0;
+	}
+}
+
+static __always_inline void sock_tuple(struct tuple *t, struct sock *sk, __u16 family)
+{
+	struct sock_common *c = &sk->__sk_common;
+	__be16 dport = 0;
+
+	__builtin_memset(t, 0, sizeof(*t));
+	t->l.family = t->r.family = family;
+	KREAD(&t->l.port, &c->skc_num);
+	KREAD(&dport, &c->skc_dport);
+	t->r.port = bpf_ntohs(dport);
+	if (family == AF_INET) {
+		KREAD((__u32 *)t->l.addr, &c->skc_rcv_saddr);
+		KREAD((__u32 *)t->r.addr, &c->skc_daddr);
+	} else {
+		bpf_probe_read_kernel(t->l.addr, 16, &c->skc_v6_rcv_saddr);
+		bpf_probe_read_kernel(t->r.addr, 16, &c->skc_v6_daddr);
+		addr_normalize(&t->l);
+		addr_normalize(&t->r);
+	}
+}
+
+static __always_inline __u64 addr_hash(const struct ev_addr_in *a)
+{
+	const __u64 *w = (const __u64 *)a->addr;
+
+	return mix(w[0], w[1] ^ a->port);
+}
+
+/* The same from both ends of a connection. */
+static __always_inline __u64 tcp_key(struct sock *sk, __u16 family)
+{
+	struct tuple t;
+
+	sock_tuple(&t, sk, family);
+	return addr_hash(&t.l) ^ addr_hash(&t.r);
+}
+
+static __always_inline __u32 sock_netns(struct sock *sk)
+{
+	struct net *net = NULL;
+	__u32 inum = 0;
+
+	KREAD(&net, &sk->__sk_common.skc_net.net);
+	KREAD(&inum, &net->ns.inum);
+	return inum;
+}
+
+static __always_inline __u64 udp_port_key(__u16 port)
+{
+	return mix(KEY_UDP_PORT, port);
+}
+
+static __always_inline struct sock *unix_peer(struct sock *sk)
+{
+	struct sock *peer = NULL;
+
+	KREAD(&peer, &((struct unix_sock *)sk)->peer);
+	return peer;
+}
+
+static __always_inline __u8 unix_mech(__u16 type)
+{
+	switch (type) {
+	case SOCK_STREAM:
+		return MECH_UNIX_STREAM;
+	case SOCK_DGRAM:
+		return MECH_UNIX_DGRAM;
+	case SOCK_SEQPACKET:
+		return MECH_UNIX_SEQPACKET;
+	}
+	return MECH_NONE;
+}
+
+static __always_inline bool sock_resolve(struct objref *o, struct file *file)
+{
+	struct socket *socket = NULL;
+	__u16 type = 0, proto = 0;
+	struct sock *sk = NULL;
+	__be16 dport = 0;
+
+	if (KREAD(&socket, &file->private_data) || KREAD(&sk, &socket->sk) || !sk)
+		return false;
+	o->ptr = (__u64)sk;
+	KREAD(&o->family, &sk->__sk_common.skc_family);
+	KREAD(&type, &sk->sk_type);
+	o->id = mix((__u64)sk, o->ino);
+	if (o->family == AF_UNIX) {
+		o->mech = unix_mech(type);
+		o->wkey = mix((__u64)sk, 0);
+		o->connected = o->mech != MECH_UNIX_DGRAM && unix_peer(sk);
+		return o->mech != MECH_NONE;
+	}
+	if (o->family != AF_INET && o->family != AF_INET6)
+		return false;
+	KREAD(&proto, &sk->sk_protocol);
+	KREAD(&dport, &sk->__sk_common.skc_dport);
+	if (type == SOCK_STREAM && proto == IPPROTO_TCP) {
+		o->mech = MECH_TCP;
+		o->connected = dport != 0;
+		o->wkey = tcp_key(sk, o->family);
+		return true;
+	}
+	if (type == SOCK_DGRAM && proto == IPPROTO_UDP) {
+		__u16 port = 0;
+
+		KREAD(&port, &sk->__sk_common.skc_num);
+		o->mech = MECH_UDP;
+		o->connected = false;
+		o->wkey = udp_port_key(port);
+		return true;
+	}
+	return false;
+}
+
+/* Hash of a unix address; len counts the bytes of sun_path that matter. */
+static __noinline __u64 un_name_key(const struct ev_addr_un *n)
+{
+	const __u64 *w = (const __u64 *)n->name;
+	__u64 h = mix(KEY_UN_NAME, n->len);
+
+	for (int i = 0; i < IPCSPY_SUN_LEN / 8; i++)
+		h = mix(h, w[i]);
+	return h;
+}
+
+/* The bound name of a unix socket into *n, which is zeroed. False: it has none. */
+static __always_inline bool unix_name(struct ev_addr_un *n, struct sock *sk)
+{
+	struct unix_address *addr = NULL;
+	int len = 0;
+
+	KREAD(&addr, &((struct unix_sock *)sk)->addr);
+	if (!addr || KREAD(&len, &addr->len))
+		return false;
+	len -= 2; /* sun_family */
+	if (len <= 0)
+		return false;
+	if (len > IPCSPY_SUN_LEN)
+		len = IPCSPY_SUN_LEN;
+	bpf_probe_read_kernel(n->name, len & 127, &addr->name[0].sun_path);
+	n->len = len;
+	if (n->name[0] && !n->name[(len - 1) & 127])
+		n->len--; /* a path's terminator is no part of it */
+	return true;
+}
+
+/* A caller's sockaddr, `len` bytes at `uaddr`, whichever family. True: one of ours. */
+static __always_inline __u16 addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un,
+					    __u64 uaddr, __u32 len)
+{
+	__u16 family = 0;
+	__be16 port = 0;
+
+	if (len < 2 || bpf_probe_read_user(&family, sizeof(family), (void *)uaddr))
+		return 0;
+	if (family == AF_INET || family == AF_INET6) {
+		if (len < (family == AF_INET ? 8 : 24))
+			return 0;
+		bpf_probe_read_user(&port, sizeof(port), (void *)uaddr + 2);
+		in->family = family;
+		in->port = bpf_ntohs(port);
+		if (family == AF_INET) {
+			bpf_probe_read_user(in->addr, 4, (void *)uaddr + 4);
+		} else {
+			bpf_probe_read_user(in->addr, 16, (void *)uaddr + 8);
+			addr_normalize(in);
+		}
+		return family;
+	}
+	if (family == AF_UNIX && len > 2) {
+		len -= 2;
+		if (len > IPCSPY_SUN_LEN)
+			len = IPCSPY_SUN_LEN;
+		bpf_probe_read_user(un->name, len & 127, (void *)uaddr + 2);
+		un->len = len;
+		if (un->name[0]) { /* a path ends at its terminator, wherever len is */
+			long n = bpf_probe_read_user_str(un->name, IPCSPY_SUN_LEN + 1,
+							 (void *)uaddr + 2);
+
+			if (n > 0 && n - 1 < len)
+				un->len = n - 1;
+			for (__u32 i = 0; i < IPCSPY_SUN_LEN; i++)
+				if (i >= un->len)
+					un->name[i] = 0;
+		}
+		return family;
+	}
+	return 0;
+}
+
+/* A target uses this socket: watch the keys under which the other end comes. */
+static __always_inline void sock_watch(const struct objref *o)
+{
+	struct sock *sk = (void *)o->ptr;
+
+	if (o->family == AF_UNIX) {
+		struct ev_addr_un n = {};
+		struct sock *peer = unix_peer(sk);
+
+		if (peer)
+			watch_key(mix((__u64)peer, 0));
+		if (o->mech == MECH_UNIX_DGRAM && unix_name(&n, sk))
+			watch_key(un_name_key(&n));
+	} else if (o->mech == MECH_UDP) {
+		__be16 dport = 0;
+
+		KREAD(&dport, &sk->__sk_common.skc_dport);
+		if (dport)
+			watch_key(udp_port_key(bpf_ntohs(dport)));
+	}
+}
+
+/* The key under which the receiver of a datagram is watched, 0 when nobody can be. */
+static __always_inline __u64 dgram_dest_key(const struct objref *o, const struct ev_addr_in *in,
+					    const struct ev_addr_un *un)
+{
+	struct sock *sk = (void *)o->ptr;
+	struct sock *peer;
+	__be16 dport = 0;
+
+	if (o->mech == MECH_UDP) {
+		if (in->family)
+			return udp_port_key(in->port);
+		KREAD(&dport, &sk->__sk_common.skc_dport);
+		return dport ? udp_port_key(bpf_ntohs(dport)) : 0;
+	}
+	if (un->len)
+		return un_name_key(un);
+	peer = unix_peer(sk);
+	return peer ? mix((__u64)peer, 0) : 0;
+}
+
+struct skb_walk {
+	struct sk_buff *skb;
+	__u64 end;
+	__u32 bytes;
+};
+
+static long skb_add(__u32 i, void *arg)
+{
+	struct skb_walk *w = arg;
+	struct sk_buff *skb = w->skb;
+	struct unix_skb_parms *cb;
+	__u32 len = 0, consumed = 0;
+
+	if ((__u64)skb == w->end || !skb)
+		return 1;
+	cb = (void *)&skb->cb;
+	KREAD(&len, &skb->len);
+	KREAD(&consumed, &cb->consumed);
+	w->bytes += len - consumed;
+	KREAD(&w->skb, &skb->next);
+	return 0;
+}
+
+#define SKB_WALK_MAX 64
+
+/* Unread bytes in a unix stream socket's receive queue. False: too many pieces to count. */
+static __always_inline bool unix_inq(struct sock *sk, __u32 *bytes)
+{
+	struct sk_buff_head *q = &sk->sk_receive_queue;
+	struct skb_walk w = {.end = (__u64)q};
+	__u32 qlen = 0;
+
+	if (bpf_core_field_exists(((struct unix_sock___inq *)0)->inq_len)) {
+		KREAD(bytes, &((struct unix_sock___inq *)sk)->inq_len);
+		return true;
+	}
+	KREAD(&qlen, &q->qlen);
+	if (qlen > SKB_WALK_MAX)
+		return false;
+	KREAD(&w.skb, &q->next);
+	bpf_loop(qlen, skb_add, &w, 0);
+	*bytes = w.bytes;
+	return true;
+}
+
+static __always_inline bool unix_stream_full(struct sock *sk)
+{
+	int sndbuf = 0, charged = 0;
+
+	/* sock_alloc_send_pskb() waits while what is charged reaches sk_sndbuf */
+	KREAD(&charged, &sk->sk_wmem_alloc.refs.counter);
+	KREAD(&sndbuf, &sk->sk_sndbuf);
+	return charged - 1 >= sndbuf;
+}
+
+static __always_inline void unix_sample(struct sample *s, const struct objref *o, __u8 op)
+{
+	struct sock *sk = (void *)o->ptr, *to = sk;
+	__u32 n = 0, max = 0;
+
+	if (op == OP_SEND) {
+		to = unix_peer(sk);
+		if (!to)
+			return;
+	}
+	if (o->mech == MECH_UNIX_STREAM) {
+		if (!unix_inq(to, &n))
+			return;
+		if (op == OP_SEND && unix_stream_full(sk))
+			s->flags |= OPF_FULL;
+	} else {
+		KREAD(&n, &to->sk_receive_queue.qlen);
+		KREAD(&max, &to->sk_max_ack_backlog);
+		if (n > max)
+			s->flags |= OPF_FULL;
+	}
+	if (!n)
+		s->flags |= OPF_EMPTY;
+	s->backlog = n;
+	s->flags |= OPF_BACKLOG;
+}
+
+static __always_inline void tcp_sample(struct sample *s, const struct objref *o, __u8 op)
+{
+	struct sock *sk = (void *)o->ptr;
+	struct tcp_sock *tp = (void *)sk;
+	int queued = 0, sndbuf = 0;
+	__u32 other = 0;
+
+	s->flags |= OPF_SEQ | OPF_BACKLOG;
+	if (op == OP_SEND) {
+		KREAD(&s->seq, &tp->write_seq);
+		KREAD(&other, &tp->snd_una);
+		s->backlog = s->seq - other;
+		KREAD(&queued, &sk->sk_wmem_queued);
+		KREAD(&sndbuf, &sk->sk_sndbuf);
+		if (queued >= sndbuf)
+			s->flags |= OPF_FULL;
+	} else {
+		KREAD(&s->seq, &tp->copied_seq);
+		KREAD(&other, &tp->rcv_nxt);
+		s->backlog = other - s->seq;
+	}
+}
+
+static __always_inline void sock_sample(struct sample *s, const struct objref *o, __u8 op)
+{
+	struct sock *sk = (void *)o->ptr;
+
+	if (o->family == AF_UNIX) {
+		unix_sample(s, o, op);
+	} else if (o->mech == MECH_TCP) {
+		tcp_sample(s, o, op);
+	} else if (op == OP_RECV) {
+		KREAD(&s->backlog, &sk->sk_backlog.rmem_alloc.counter);
+		s->flags |= OPF_BACKLOG | (s->backlog ? 0 : OPF_EMPTY);
+	}
+}
+
+static __always_inline void unix_describe(struct ev_obj *e, const struct objref *o)
+{
+	struct sock *sk = (void *)o->ptr;
+	struct sock *peer = unix_peer(sk);
+
+	e->self = mix((__u64)sk, 0);
+	if (peer) {
+		e->peer = mix((__u64)peer, 0);
+		e->hdr.flags |= OBJF_CONNECTED;
+	}
+	if (!unix_name(&e->name, sk) && peer && unix_name(&e->name, peer))
+		e->hdr.flags |= OBJF_PEER_NAME;
+	if (o->mech == MECH_UNIX_STREAM) {
+		if (unix_inq(sk, &e->backlog))
+			e->hdr.flags |= OBJF_BACKLOG | (unix_stream_full(sk) ? OBJF_FULL : 0);
+		return;
+	}
+	KREAD(&e->backlog, &sk->sk_receive_queue.qlen);
+	KREAD(&e->capacity, &sk->sk_max_ack_backlog);
+	e->hdr.flags |= OBJF_BACKLOG | (e->backlog > e->capacity ? OBJF_FULL : 0);
+	e->capacity++; /* full is more than sk_max_ack_backlog: unix_recvq_full() */
+}
+
+static __always_inline void tcp_describe(struct ev_obj *e, struct sock *sk)
+{
+	struct tcp_sock *tp = (void *)sk;
+	__u32 rcv_nxt = 0;
+
+	KREAD(&e->snd_seq, &tp->write_seq);
+	KREAD(&e->rcv_seq, &tp->copied_seq);
+	KREAD(&rcv_nxt, &tp->rcv_nxt);
+	e->backlog = rcv_nxt - e->rcv_seq;
+	e->hdr.flags |= OBJF_SEQ | OBJF_BACKLOG;
+}
+
+static __always_inline void inet_describe(struct ev_obj *e, const struct objref *o)
+{
+	struct sock *sk = (void *)o->ptr;
+	struct tuple t;
+
+	e->self = mix((__u64)sk, 0);
+	sock_tuple(&t, sk, o->family);
+	e->laddr = t.l;
+	e->raddr = t.r;
+	if (t.r.port)
+		e->hdr.flags |= OBJF_CONNECTED;
+	if (o->mech == MECH_TCP) {
+		tcp_describe(e, sk);
+	} else {
+		KREAD(&e->capacity, &sk->sk_rcvbuf);
+		KREAD(&e->backlog, &sk->sk_backlog.rmem_alloc.counter);
+		e->hdr.flags |= OBJF_BACKLOG;
+	}
+}
+
+static __always_inline void sock_describe(struct ev_obj *e, const struct objref *o)
+{
+	struct sock *sk = (void *)o->ptr;
+	__u8 state = 0;
+
+	KREAD(&e->capacity, &sk->sk_sndbuf);
+	KREAD(&e->rcvbuf, &sk->sk_rcvbuf);
+	e->netns = sock_netns(sk);
+	if (o->family == AF_UNIX)
+		unix_describe(e, o);
+	else
+		inet_describe(e, o);
+	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
+	if (is_stream(o->mech) && state == TCP_LISTEN) {
+		e->hdr.flags |= OBJF_LISTEN;
+		KREAD(&e->backlog, &sk->sk_ack_backlog);
+		KREAD(&e->capacity, &sk->sk_max_ack_backlog);
+		if (o->family == AF_UNIX) /* unix_listen() queues in sk_receive_queue */
+			KREAD(&e->backlog, &sk->sk_receive_queue.qlen);
+	}
+}
+
+#endif

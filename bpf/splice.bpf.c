@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * splice.bpf.c - calls that move bytes from one descriptor to another without
+ * showing them to the caller: splice, tee, sendfile; and vmsplice, whose
+ * direction is that of the pipe's end.
+ *
+ * One call is an operation on each side that is a channel.
+ */
+#include "op.bpf.h"
+
+#define FMODE_READ  0x1
+#define FMODE_WRITE 0x2
+
+static __always_inline bool fd_writable(struct task_struct *task, __u32 fd)
+{
+	struct file *file = file_of_fd(task, fd);
+	__u32 mode = 0;
+
+	KREAD(&mode, &file->f_mode);
+	return mode & FMODE_WRITE;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
+{
+	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_ctx *t = task_find(task);
+	struct objref a = {}, b = {};
+	bool has_a, has_b = false;
+	struct sample s = {};
+	struct inflight *in;
+	__u8 op = row->op;
+
+	if (is_ignored(task, is_target(t)))
+		return 0;
+	has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), 0);
+	if (row->out_arg != ARG_NONE)
+		has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), 0);
+	else
+		op = fd_writable(task, sys_arg(regs, row->in_arg)) ? OP_SEND : OP_RECV;
+	if (!has_a && !has_b)
+		return 0;
+	in = op_begin(t, task, nr, op, 0);
+	if (!in)
+		return 0;
+	if (has_a)
+		in->a = a;
+	if (has_b)
+		in->b = b;
+	/* What it will sleep for: data as long as the source has none, else room. */
+	if (has_a && has_b)
+		object_sample(&s, &a, OP_RECV);
+	in->sleep_on_b = !has_a || (has_b && !(s.flags & OPF_EMPTY));
+	return 0;
+}
+
+static __always_inline void emit_side(struct inflight *in, const struct objref *o, __u8 op,
+				      __s32 ret, __u32 flags, bool slept)
+{
+	__u64 blocked = in->blocked_ns;
+	struct sample s = {};
+
+	object_sample(&s, o, op);
+	if (!slept)
+		in->blocked_ns = 0;
+	op_emit(in, o, &s, op, ret, flags);
+	in->blocked_ns = blocked;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(exit_splice, struct pt_regs *regs, long ret)
+{
+	const volatile struct ipcspy_sys *row =
+		&syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+
+	if (!in)
+		return 0;
+	/* the send first: a reader of the output may already have it */
+	if (in->b.id)
+		emit_side(in, &in->b, OP_SEND, ret, 0, in->sleep_on_b);
+	if (in->a.id)
+		emit_side(in, &in->a, row->out_arg == ARG_NONE ? in->op : OP_RECV, ret,
+			  row->sys_flags & SYSF_PEEK ? OPF_PEEK : 0, !in->sleep_on_b);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/syscalls.h"
+
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#define A ARG_NONE
+
+#define IO(name, op, how, flags, addr)                                                 \
+	{                                                                              \
+		__NR_##name, #name, { FAM_FDIO, op, how, flags, addr, A, A, 0 } \
+	}
+#define MMSG(name, op)                                                                  \
+	{                                                                              \
+		__NR_##name, #name, { FAM_MMSG, op, BUF_MSG, 3, A, A, A, 0 }    \
+	}
+#define SPLICE(name, in, out, sys_flags)                                                       \
+	{                                                                                      \
+		__NR_##name, #name, { FAM_SPLICE, OP_SEND, BUF_NONE, A, A, in, out, sys_flags } \
+	}
+#define WAIT(name)                                                                      \
+	{                                                                              \
+		__NR_##name, #name, { FAM_WAIT, OP_WAIT, 0, A, A, A, A, 0 }     \
+	}
+#define CTL(name, op, how, sys_flags)                                                   \
+	{                                                                              \
+		__NR_##name, #name, { FAM_CTL, op, how, A, A, A, A, sys_flags } \
+	}
+
+/* Arguments are counted from 0; who is a buffer and who a flag word is in each call's man page. */
+static const struct syscall_row rows[] = {
+	IO(read, OP_RECV, BUF_PLAIN, A, A),
+	IO(write, OP_SEND, BUF_PLAIN, A, A),
+	IO(readv, OP_RECV, BUF_IOV, A, A),
+	IO(writev, OP_SEND, BUF_IOV, A, A),
+	IO(preadv2, OP_RECV, BUF_IOV, A, A),
+	IO(pwritev2, OP_SEND, BUF_IOV, A, A),
+	IO(recvfrom, OP_RECV, BUF_PLAIN, 3, 4),
+	IO(sendto, OP_SEND, BUF_PLAIN, 3, 4),
+	IO(recvmsg, OP_RECV, BUF_MSG, 2, A),
+	IO(sendmsg, OP_SEND, BUF_MSG, 2, A),
+	MMSG(recvmmsg, OP_RECV),
+	MMSG(sendmmsg, OP_SEND),
+	SPLICE(splice, 0, 2, 0),
+	SPLICE(tee, 0, 1, SYSF_PEEK),
+	SPLICE(vmsplice, 0, A, 0),
+	SPLICE(sendfile, 1, 0, 0),
+	SPLICE(copy_file_range, 0, 2, 0),
+	WAIT(ppoll),
+	WAIT(pselect6),
+	WAIT(epoll_pwait),
+	WAIT(epoll_pwait2),
+	CTL(accept, OP_ACCEPT, CTL_RET, 0),
+	CTL(accept4, OP_ACCEPT, CTL_RET, 0),
+	CTL(connect, OP_CONNECT, CTL_FD, 0),
+	CTL(bind, OP_CREATE, CTL_FD, 0),
+	CTL(listen, OP_CREATE, CTL_FD, 0),
+	CTL(shutdown, OP_SHUTDOWN, CTL_FD, 0),
+	CTL(close, OP_CLOSE, CTL_FD, 0),
+	CTL(fcntl, OP_RESIZE, CTL_FD, SYSF_FCNTL),
+	CTL(pipe2, OP_CREATE, CTL_PAIR0, 0),
+	CTL(socketpair, OP_CREATE, CTL_PAIR3, 0),
+/* newer architectures have only the later forms */
+#ifdef __NR_poll
+	WAIT(poll),
+#endif
+#ifdef __NR_select
+	WAIT(select),
+#endif
+#ifdef __NR_epoll_wait
+	WAIT(epoll_wait),
+#endif
+#ifdef __NR_pipe
+	CTL(pipe, OP_CREATE, CTL_PAIR0, 0),
+#endif
+};
+
+const struct syscall_row *syscall_rows(size_t *cnt)
+{
+	*cnt = sizeof(rows) / sizeof(rows[0]);
+	return rows;
+}
+
+const char *syscall_name(unsigned int nr, char *buf, size_t len)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].nr == nr)
+			return rows[i].name;
+	snprintf(buf, len, "syscall_%u", nr);
+	return buf;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* features.c - what this kernel and these privileges give: the rows of `ipcspy doctor`. */
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "probe/internal.h"
+
+struct table {
+	struct probe_feature *rows;
+	size_t max, cnt;
+};
+
+__attribute__((format(printf, 5, 6))) static void add(struct table *t, const char *name,
+						      enum probe_need need, bool ok,
+						      const char *fmt, ...)
+{
+	struct probe_feature *f;
+	va_list ap;
+
+	if (t->cnt++ >= t->max)
+		return;
+	f = &t->rows[t->cnt - 1];
+	*f = (struct probe_feature){.name = name, .need = need, .ok = ok};
+	va_start(ap, fmt);
+	vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
+	va_end(ap);
+}
+
+static const struct {
+	unsigned int bit;
+	const char *name;
+	enum probe_need need;
+	const char *without;
+} caps[] = {
+	{CAP_BPF, "CAP_BPF", NEED_REQUIRED, "no BPF program or map can be created"},
+	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may not read kernel memory"},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NEED_OPTIONAL,
+	 "programs and FIFO paths of other users' processes stay unnamed"},
+	{CAP_SYS_NICE, "CAP_SYS_NICE", NEED_OPTIONAL,
+	 "no raised priority: on a saturated machine records may be lost"},
+};
+
+#define CAP_CNT (sizeof(caps) / sizeof(caps[0]))
+
+/* Effective capabilities, 0 when /proc does not tell. capabilities(7) */
+static uint64_t effective_caps(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	uint64_t eff = 0;
+	char line[256];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, "CapEff:", 7))
+			eff = strtoull(line + 7, NULL, 16);
+	fclose(f);
+	return eff;
+}
+
+/* CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON (include/linux/capability.h). */
+static bool has_cap(uint64_t eff, unsigned int bit)
+{
+	if (eff & (1ull << bit))
+		return true;
+	return (bit == CAP_BPF || bit == CAP_PERFMON) && (eff & (1ull << CAP_SYS_ADMIN));
+}
+
+void missing_capabilities(char *buf, size_t len)
+{
+	uint64_t eff = effective_caps();
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < CAP_CNT; i++)
+		if (caps[i].need == NEED_REQUIRED && !has_cap(eff, caps[i].bit) && at < len)
+			at += snprintf(buf + at, len - at, "%s%s", at ? " and " : "", caps[i].name);
+}
+
+static const struct {
+	const char *row, *type;
+	enum probe_need need;
+	const char *without;
+} hooks[] = {
+	{"tp_btf/sys_enter", "btf_trace_sys_enter", NEED_REQUIRED, "no system call is seen"},
+	{"tp_btf/sys_exit", "btf_trace_sys_exit", NEED_REQUIRED, "no system call is seen"},
+	{"tp_btf/sched_switch", "btf_trace_sched_switch", NEED_REQUIRED, "no blocked time"},
+	{"tp_btf/sched_waking", "btf_trace_sched_waking", NEED_REQUIRED, "no blocked time"},
+	{"tp_btf/sched_process_fork", "btf_trace_sched_process_fork", NEED_REQUIRED,
+	 "children and new threads are not followed"},
+	{"tp_btf/sched_process_exec", "btf_trace_sched_process_exec", NEED_REQUIRED,
+	 "programs keep their old names"},
+	{"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
+	 "a reused pid cannot be told apart"},
+};
+
+static void add_kernel(struct table *t)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	if (uname(&u) || sscanf(u.release, "%d.%d", &major, &minor) != 2) {
+		add(t, "kernel", NEED_REQUIRED, false, "uname(2) gives no version");
+		return;
+	}
+	add(t, "kernel", NEED_REQUIRED, major > 6 || (major == 6 && minor >= 1),
+	    "%.40s %.20s; 6.1 or newer is needed", u.release, u.machine);
+}
+
+static void add_btf(struct table *t)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	long err = libbpf_get_error(btf);
+
+	add(t, "BTF", NEED_REQUIRED, !err,
+	    err ? "/sys/kernel/btf/vmlinux cannot be read: build the kernel with CONFIG_DEBUG_INFO_BTF"
+		: "/sys/kernel/btf/vmlinux");
+	if (err)
+		return;
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		bool ok = btf__find_by_name_kind(btf, hooks[i].type, BTF_KIND_TYPEDEF) > 0;
+
+		add(t, hooks[i].row, hooks[i].need, ok, "%s%s", ok ? "without it: " : "missing: ",
+		    hooks[i].without);
+	}
+	btf__free(btf);
+}
+
+static int swallow(void *arg, const void *data, size_t len)
+{
+	(void)arg, (void)data, (void)len;
+	return 0;
+}
+
+/* The proof: load everything as a trace would. */
+static void add_load(struct table *t)
+{
+	struct probe_opts opts = {.all = true, .on_record = swallow};
+	struct probe *p;
+	int err = probe_new(&p, &opts);
+
+	add(t, "programs", NEED_REQUIRED, !err, "%s",
+	    err ? probe_error(p) : "the verifier accepts all programs");
+	probe_free(p);
+}
+
+size_t probe_features(struct probe_feature *out, size_t max)
+{
+	struct table t = {.rows = out, .max = max};
+	uint64_t eff = effective_caps();
+
+	add_kernel(&t);
+	add_btf(&t);
+	for (size_t i = 0; i < CAP_CNT; i++) {
+		bool ok = has_cap(eff, caps[i].bit);
+
+		add(&t, caps[i].name, caps[i].need, ok, "%s%s", ok ? "without it: " : "missing: ",
+		    caps[i].without);
+	}
+	add_load(&t);
+	return t.cnt;
+}

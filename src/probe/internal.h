@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* internal.h - what the files of src/probe share; nobody else includes it. */
+#ifndef IPCSPY_PROBE_INTERNAL_H
+#define IPCSPY_PROBE_INTERNAL_H
+
+#include "ipcspy/config.h"
+#include "ipcspy/event.h"
+#include "probe/probe.h"
+
+#include "ipcspy.skel.h" /* its read-only data are the types of config.h */
+
+struct probe {
+	struct ipcspy_bpf *skel;
+	struct ring_buffer *ring;
+	int (*on_record)(void *arg, const void *data, size_t len);
+	void *on_record_arg;
+	bool attached, stopped;
+	int nap_ms;		/* how long the next drain sleeps: adapts to the traffic */
+	size_t batch_records;	/* handed over by the current drain */
+	size_t batch_bytes;
+	struct probe_stats stats;
+	char error[256];
+};
+
+/* Sets the reason and returns err (negative). */
+int probe_fail(struct probe *p, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Hands one record to the owner; records that name a path or program are followed by EV_NAME. */
+int probe_deliver(struct probe *p, const void *data, size_t len);
+
+/* snapshot.c: emits a whole snapshot; see probe_snapshot(). */
+int snapshot_take(struct probe *p, unsigned int snap_flags);
+
+/* loss.c: emits EV_LOSS totals for what the kernel side lost so far. */
+int loss_emit(struct probe *p);
+
+/* names.c: emits EV_NAME for what this record mentions, when /proc knows it. */
+int names_emit(struct probe *p, const struct ev_hdr *hdr);
+
+/* features.c: the capabilities that this process lacks, as text; "" none. */
+void missing_capabilities(char *buf, size_t len);
+
+#endif

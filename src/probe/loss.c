@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* loss.c - what the kernel side could not deliver, as records of the same stream. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "probe/internal.h"
+
+static __u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static int emit(struct probe *p, __u32 flags, __u8 mech, __u64 chan, __u64 cnt)
+{
+	struct ev_loss e = {
+		.hdr = {.kind = EV_LOSS, .len = sizeof(e), .flags = flags, .ts_ns = now_ns()},
+		.chan = chan,
+		.cnt = cnt,
+		.mech = mech,
+	};
+
+	return probe_deliver(p, &e, sizeof(e));
+}
+
+/* Sum over all processors, -errno when the map cannot be read. */
+static int read_counter(struct probe *p, __u32 i, __u64 *sum)
+{
+	int cpus = libbpf_num_possible_cpus();
+	__u64 *v;
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	v = calloc(cpus, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	*sum = 0;
+	err = bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.lost), &i, v) ? -errno : 0;
+	for (int c = 0; !err && c < cpus; c++)
+		*sum += v[c];
+	free(v);
+	return err;
+}
+
+static int emit_channels(struct probe *p)
+{
+	int fd = bpf_map__fd(p->skel->maps.objects), err = 0;
+	__u64 key, next, cnt;
+	void *prev = NULL;
+
+	while (!err && !bpf_map_get_next_key(fd, prev, &next)) {
+		if (!bpf_map_lookup_elem(fd, &next, &cnt) && cnt)
+			err = emit(p, LOSSF_CHAN, MECH_NONE, next, cnt);
+		key = next;
+		prev = &key;
+	}
+	return err;
+}
+
+int loss_emit(struct probe *p)
+{
+	/* LOST_COMPAT and LOST_TABLE of bpf/ipcspy.bpf.h follow the mechanisms */
+	const __u32 compat = MECH_MAX, table = MECH_MAX + 1;
+	__u64 n, total = 0;
+	int err;
+
+	for (__u32 i = 0; i <= table; i++) {
+		err = read_counter(p, i, &n);
+		if (err)
+			return probe_fail(p, err, "cannot read the loss counters");
+		if (!n)
+			continue;
+		if (i < MECH_MAX)
+			total += n;
+		err = i == compat  ? emit(p, LOSSF_COMPAT, 0, 0, n)
+		      : i == table ? emit(p, LOSSF_TABLE, 0, 0, n)
+				   : emit(p, LOSSF_EVENTS, i, 0, n);
+		if (err)
+			return err;
+	}
+	if (total == p->stats.lost)
+		return 0;
+	p->stats.lost = total;
+	return emit_channels(p);
+}

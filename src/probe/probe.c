@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* probe.c - load, attach, drain and stop the kernel side. */
+#include "probe/internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/syscalls.h"
+
+#define RING_DEFAULT_BYTES (32u << 20)
+#define NAP_MIN_MS	   1
+#define NAP_MAX_MS	   50
+
+/* Leave the ring now and then, or steady traffic would keep the caller here for ever. */
+#define BATCH_MAX_RECORDS 200000
+
+int probe_fail(struct probe *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->error, sizeof(p->error), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+const char *probe_error(const struct probe *p)
+{
+	return p && p->error[0] ? p->error : "out of memory";
+}
+
+static int no_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level, (void)fmt, (void)ap;
+	return 0;
+}
+
+static int on_ring(void *arg, void *data, size_t len)
+{
+	struct probe *p = arg;
+	int err;
+
+	p->batch_bytes += len + 8; /* the ring's own record header */
+	err = probe_deliver(p, data, len);
+	if (err < 0)
+		return err;
+	return ++p->batch_records < BATCH_MAX_RECORDS ? 0 : -ECANCELED;
+}
+
+int probe_deliver(struct probe *p, const void *data, size_t len)
+{
+	int err;
+
+	p->stats.records++;
+	p->stats.bytes += len;
+	err = p->on_record(p->on_record_arg, data, len);
+	return err < 0 ? err : names_emit(p, data);
+}
+
+static void set_config(struct probe *p, const struct probe_opts *opts)
+{
+	struct ipcspy_config *cfg = (struct ipcspy_config *)&p->skel->rodata->cfg;
+	struct ipcspy_sys *table = (struct ipcspy_sys *)p->skel->rodata->syscalls;
+	size_t cnt, glob_len = opts->comm ? strlen(opts->comm) : 0;
+	const struct syscall_row *rows = syscall_rows(&cnt);
+
+	if (getrandom(&cfg->seed, sizeof(cfg->seed), 0) != sizeof(cfg->seed))
+		cfg->seed = (uintptr_t)p ^ (uint64_t)time(NULL);
+	cfg->self_tgid = getpid();
+	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : ~0u;
+	cfg->all = opts->all;
+	cfg->follow = opts->follow;
+	cfg->peers = !opts->no_peers;
+	cfg->glob_len = glob_len;
+	if (glob_len)
+		memcpy(cfg->glob, opts->comm, glob_len);
+	for (size_t i = 0; i < cnt; i++)
+		if (rows[i].nr < IPCSPY_NR_SYSCALLS)
+			table[rows[i].nr] = rows[i].sys;
+}
+
+/* Family programs are reached by tail call only: they are loaded, never attached. */
+static int set_families(struct probe *p)
+{
+	const struct {
+		unsigned int fam;
+		struct bpf_program *enter, *exit;
+	} fams[] = {
+		{FAM_FDIO, p->skel->progs.enter_fdio, p->skel->progs.exit_fdio},
+		{FAM_MMSG, p->skel->progs.enter_mmsg, p->skel->progs.exit_mmsg},
+		{FAM_SPLICE, p->skel->progs.enter_splice, p->skel->progs.exit_splice},
+		{FAM_WAIT, p->skel->progs.enter_wait, p->skel->progs.exit_wait},
+		{FAM_CTL, p->skel->progs.enter_ctl, p->skel->progs.exit_ctl},
+	};
+	int enter = bpf_map__fd(p->skel->maps.enter_progs);
+	int leave = bpf_map__fd(p->skel->maps.exit_progs);
+
+	for (size_t i = 0; i < sizeof(fams) / sizeof(fams[0]); i++) {
+		int enter_fd = bpf_program__fd(fams[i].enter), exit_fd = bpf_program__fd(fams[i].exit);
+
+		if (bpf_map_update_elem(enter, &fams[i].fam, &enter_fd, BPF_ANY) ||
+		    bpf_map_update_elem(leave, &fams[i].fam, &exit_fd, BPF_ANY))
+			return probe_fail(p, -errno, "cannot link program family %u: %s",
+					  fams[i].fam, strerror(errno));
+		bpf_program__set_autoattach(fams[i].enter, false);
+		bpf_program__set_autoattach(fams[i].exit, false);
+	}
+	return 0;
+}
+
+static int load_failed(struct probe *p, int err)
+{
+	char caps[64];
+
+	missing_capabilities(caps, sizeof(caps));
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return probe_fail(p, -EOPNOTSUPP,
+				  "this kernel has no BTF (/sys/kernel/btf/vmlinux); "
+				  "it needs CONFIG_DEBUG_INFO_BTF, Linux 6.1 or newer");
+	if (caps[0])
+		return probe_fail(p, -EPERM, "missing %s; run as root, or see PRIVILEGES in ipcspy(8)",
+				  caps);
+	if (err == -EPERM)
+		return probe_fail(p, err, "the kernel refuses BPF programs (lockdown or a security "
+					  "module); 'ipcspy doctor' tells more");
+	return probe_fail(p, -EOPNOTSUPP,
+			  "the kernel rejects the BPF programs (%s); 'ipcspy doctor' tells what is missing",
+			  strerror(-err));
+}
+
+static size_t ring_size(size_t want)
+{
+	size_t page = sysconf(_SC_PAGESIZE), n = page;
+
+	if (!want)
+		want = RING_DEFAULT_BYTES;
+	while (n < want && n < (1u << 30))
+		n <<= 1;
+	return n;
+}
+
+static int check_opts(struct probe *p, const struct probe_opts *opts)
+{
+	if (opts->comm && strlen(opts->comm) >= IPCSPY_GLOB_LEN)
+		return probe_fail(p, -EINVAL, "comm pattern is longer than %d bytes",
+				  IPCSPY_GLOB_LEN - 1);
+	for (size_t i = 0; i < opts->pid_cnt; i++)
+		if (kill(opts->pids[i], 0) && errno == ESRCH)
+			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
+	return 0;
+}
+
+int probe_new(struct probe **out, const struct probe_opts *opts)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	int err;
+
+	*out = p;
+	if (!p)
+		return -ENOMEM;
+	p->on_record = opts->on_record;
+	p->on_record_arg = opts->on_record_arg;
+	p->nap_ms = NAP_MIN_MS;
+	err = check_opts(p, opts);
+	if (err)
+		return err;
+	libbpf_set_print(no_print);
+	p->skel = ipcspy_bpf__open();
+	if (!p->skel)
+		return load_failed(p, -errno);
+	set_config(p, opts);
+	p->stats.ring_bytes = ring_size(opts->ring_bytes);
+	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
+	err = ipcspy_bpf__load(p->skel);
+	if (err)
+		return load_failed(p, err);
+	err = set_families(p);
+	if (err)
+		return err;
+	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_ring, p, NULL);
+	if (!p->ring)
+		return probe_fail(p, -errno, "cannot map the ring buffer: %s", strerror(errno));
+	for (size_t i = 0; i < opts->pid_cnt; i++) {
+		err = probe_add_target(p, opts->pids[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int probe_add_target(struct probe *p, pid_t pid)
+{
+	__u32 key = pid;
+	__u8 one = 1;
+
+	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.target_pids), &key, &one, BPF_ANY))
+		return probe_fail(p, -errno, "cannot add target %d: %s", pid, strerror(errno));
+	return p->attached ? snapshot_take(p, SNAPF_FIRST | SNAPF_HOLDS) : 0;
+}
+
+int probe_attach(struct probe *p)
+{
+	struct bpf_program *prog;
+	int err;
+
+	/* iterators are opened when a snapshot is taken */
+	bpf_object__for_each_program(prog, p->skel->obj)
+		if (!strncmp(bpf_program__section_name(prog), "iter", 4))
+			bpf_program__set_autoattach(prog, false);
+	err = ipcspy_bpf__attach(p->skel);
+	if (err)
+		return probe_fail(p, err, "cannot attach to the kernel's tracepoints: %s",
+				  strerror(-err));
+	p->attached = true;
+	return snapshot_take(p, SNAPF_FIRST | SNAPF_HOLDS);
+}
+
+/* A busy ring is looked at more often, a quiet one less. */
+static void adapt_nap(struct probe *p)
+{
+	if (p->batch_bytes > p->stats.ring_bytes / 8)
+		p->nap_ms = NAP_MIN_MS;
+	else if (p->batch_bytes > p->stats.ring_bytes / 32)
+		p->nap_ms = p->nap_ms > NAP_MIN_MS ? p->nap_ms / 2 : NAP_MIN_MS;
+	else if (p->nap_ms < NAP_MAX_MS)
+		p->nap_ms = p->nap_ms * 2 < NAP_MAX_MS ? p->nap_ms * 2 : NAP_MAX_MS;
+}
+
+int probe_drain(struct probe *p, int timeout_ms)
+{
+	int nap_ms = timeout_ms < p->nap_ms ? timeout_ms : p->nap_ms;
+	struct timespec ts = {nap_ms / 1000, nap_ms % 1000 * 1000000L};
+	int err;
+
+	/* a sleep, not poll: the kernel side wakes nobody, see design of the hot path in bpf/ */
+	if (nap_ms > 0 && nanosleep(&ts, NULL) && errno == EINTR)
+		return -EINTR;
+	p->batch_records = p->batch_bytes = 0;
+	err = ring_buffer__consume(p->ring);
+	adapt_nap(p);
+	if (err < 0 && err != -ECANCELED)
+		return err;
+	return p->batch_records;
+}
+
+int probe_snapshot(struct probe *p, unsigned int snap_flags)
+{
+	return snapshot_take(p, snap_flags);
+}
+
+void probe_stop(struct probe *p)
+{
+	if (!p->stopped && p->skel)
+		ipcspy_bpf__detach(p->skel);
+	p->stopped = true;
+}
+
+void probe_stats(const struct probe *p, struct probe_stats *out)
+{
+	*out = p->stats;
+}
+
+void probe_free(struct probe *p)
+{
+	if (!p)
+		return;
+	ring_buffer__free(p->ring);
+	ipcspy_bpf__destroy(p->skel);
+	free(p);
+}
