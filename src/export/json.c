@@ -14,7 +14,7 @@ void json_init(struct json *j, struct sink *out, unsigned int pretty)
 static void put_special(struct strbuf *sb, uint32_t cp)
 {
 	static const char *const named[0x5d] = {
-		['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n",	 ['\r'] = "\\r",
+		['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n",  ['\r'] = "\\r",
 		['\t'] = "\\t", ['"'] = "\\\"", ['\\'] = "\\\\",
 	};
 

@@ -45,7 +45,8 @@ void json_bool(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
 void json_str(struct json *j, const char *key, const char *s);
 
-/* Ends the line. Returns 0, -EINVAL when anything is still open or was misused, or the sink's -errno. */
+/* Ends the line. Returns 0, -EINVAL when anything is still open or was misused, or the sink's
+ * -errno. */
 int json_finish(struct json *j);
 
 /* One JSON string, quotes included, of s (len bytes, any bytes). */

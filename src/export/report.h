@@ -18,7 +18,7 @@ struct report_info {
 	const char *filter; /* the options that chose the targets, as typed: "-p 12 -f" */
 	uint64_t start_realtime_ns;
 	uint64_t duration_ns;
-	uint64_t events; /* records taken in */
+	uint64_t events;   /* records taken in */
 	char *const *argv; /* of the command that was run, NULL-terminated; NULL when none was */
 	uint32_t command_pid;
 	bool command_ended;

@@ -18,7 +18,10 @@ struct walk {
 	size_t cnt;
 };
 
-#define WALK_INIT {NULL, 0}
+#define WALK_INIT       \
+	{               \
+		NULL, 0 \
+	}
 
 void walk_fini(struct walk *w);
 
@@ -27,7 +30,8 @@ int walk_chans(struct walk *w, const struct model *m);
 
 enum flow_order { FLOWS_BY_CHAN, FLOWS_BUSIEST };
 
-/* struct flow: by channel and then busiest, or busiest of all first. Busy is messages, then bytes. */
+/* struct flow: by channel and then busiest, or busiest of all first. Busy is messages, then bytes.
+ */
 int walk_flows(struct walk *w, const struct model *m, enum flow_order order);
 
 /* struct inflight: what belongs in "blocked now", longest first */

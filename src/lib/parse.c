@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC_PER_SEC	1000000000ull
-#define SECONDS_MAX	1000000000ull
+#define NSEC_PER_SEC    1000000000ull
+#define SECONDS_MAX     1000000000ull
 #define FRACTION_DIGITS 9
 
 /* Digits at s (at least one, at most len) as a number; the end of them in *end. */
@@ -170,7 +170,8 @@ static bool match_one(const char **pattern, unsigned char c)
 	return (unsigned char)*p == c;
 }
 
-/* Only the last star can still have to take more: so linear in memory, at worst quadratic in time. */
+/* Only the last star can still have to take more: so linear in memory, at worst quadratic in time.
+ */
 bool glob_match(const char *pattern, const char *s)
 {
 	const char *star = NULL, *star_s = NULL;

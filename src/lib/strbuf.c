@@ -43,8 +43,8 @@ static bool room(struct strbuf *sb, size_t add)
 		return false;
 	if (add < sb->cap - sb->len)
 		return true;
-	if (__builtin_add_overflow(sb->len, add, &need) ||
-	    __builtin_add_overflow(need, 1, &need) || need > SIZE_MAX / 2)
+	if (__builtin_add_overflow(sb->len, add, &need) || __builtin_add_overflow(need, 1, &need) ||
+	    need > SIZE_MAX / 2)
 		goto fail;
 	cap = sb->cap * 2 > need ? sb->cap * 2 : need < 64 ? 64 : need;
 	s = realloc(sb->cap ? sb->s : NULL, cap);

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "export/messages.h"
+
+#include <string.h>
+
+#include "export/json.h"
+#include "export/walk.h"
+#include "lib/utf8.h"
+#include "model/mech.h"
+
+struct line {
+	const struct message *msg;
+	uint64_t start_ns;
+	bool ascii;
+};
+
+/* What a column holds: a number, a string, or (str NULL) nothing. */
+struct value {
+	uint64_t u64;
+	const char *str;
+};
+
+enum type {
+	T_U64,
+	T_NS,   /* nanoseconds; text: microseconds */
+	T_TIME, /* nanoseconds; text: seconds */
+	T_STR,
+	T_PARTY, /* text only: "comm[pid]" or the address */
+};
+
+struct message_column {
+	const char *key;   /* with the JSON around it; NULL: not in JSON */
+	const char *title; /* NULL: not in text */
+	enum type type;
+	unsigned int width; /* text; the last column is as wide as it is */
+	/* False: this message has no such field. */
+	bool (*get)(const struct line *l, struct value *v);
+	const struct party *(*party)(const struct message *msg);
+};
+
+static const struct party *src(const struct message *msg)
+{
+	return msg->src;
+}
+
+static const struct party *dst(const struct message *msg)
+{
+	return msg->dst;
+}
+
+#define GET_U64(name, expr)                                           \
+	static bool get_##name(const struct line *l, struct value *v) \
+	{                                                             \
+		v->u64 = (expr);                                      \
+		return true;                                          \
+	}
+#define GET_STR(name, expr)                                           \
+	static bool get_##name(const struct line *l, struct value *v) \
+	{                                                             \
+		v->str = (expr);                                      \
+		return true;                                          \
+	}
+/* A remote end has an address in place of pid, tid and comm. */
+#define GET_PARTY(end)                                                      \
+	static bool get_##end##_pid(const struct line *l, struct value *v)  \
+	{                                                                   \
+		v->u64 = party_pid(l->msg->end);                            \
+		return l->msg->end->proc || !l->msg->end->addr;             \
+	}                                                                   \
+	static bool get_##end##_tid(const struct line *l, struct value *v)  \
+	{                                                                   \
+		v->u64 = l->msg->end##_tid;                                 \
+		return l->msg->end->proc || !l->msg->end->addr;             \
+	}                                                                   \
+	static bool get_##end##_comm(const struct line *l, struct value *v) \
+	{                                                                   \
+		v->str = party_comm(l->msg->end);                           \
+		return l->msg->end->proc || !l->msg->end->addr;             \
+	}                                                                   \
+	static bool get_##end##_addr(const struct line *l, struct value *v) \
+	{                                                                   \
+		v->str = l->msg->end->addr;                                 \
+		return !l->msg->end->proc && l->msg->end->addr;             \
+	}
+
+GET_U64(time, l->msg->recv_ns > l->start_ns ? l->msg->recv_ns - l->start_ns : 0)
+GET_STR(mechanism, mech_name(l->msg->chan->mech))
+GET_U64(channel, l->msg->chan->id)
+GET_STR(name, l->msg->chan->name)
+GET_PARTY(src)
+GET_PARTY(dst)
+GET_U64(bytes, l->msg->bytes)
+GET_U64(latency, l->msg->latency_ns)
+GET_U64(send_blocked, l->msg->send_blocked_ns)
+GET_U64(recv_blocked, l->msg->recv_blocked_ns)
+GET_U64(backlog, l->msg->backlog)
+
+#define KEY(s) ",\"" s "\":"
+
+static const struct message_column columns[] = {
+	{KEY("t_ns"), "TIME s", T_TIME, 12, get_time, NULL},
+	{KEY("mechanism"), "MECHANISM", T_STR, 11, get_mechanism, NULL},
+	{KEY("channel"), "CHAN", T_U64, 5, get_channel, NULL},
+	{KEY("name"), NULL, T_STR, 0, get_name, NULL},
+	{NULL, "SENDER", T_PARTY, 21, NULL, src},
+	{KEY("src_pid"), NULL, T_U64, 0, get_src_pid, NULL},
+	{KEY("src_tid"), NULL, T_U64, 0, get_src_tid, NULL},
+	{KEY("src_comm"), NULL, T_STR, 0, get_src_comm, NULL},
+	{KEY("src_addr"), NULL, T_STR, 0, get_src_addr, NULL},
+	{NULL, "RECEIVER", T_PARTY, 21, NULL, dst},
+	{KEY("dst_pid"), NULL, T_U64, 0, get_dst_pid, NULL},
+	{KEY("dst_tid"), NULL, T_U64, 0, get_dst_tid, NULL},
+	{KEY("dst_comm"), NULL, T_STR, 0, get_dst_comm, NULL},
+	{KEY("dst_addr"), NULL, T_STR, 0, get_dst_addr, NULL},
+	{KEY("bytes"), "BYTES", T_U64, 8, get_bytes, NULL},
+	{KEY("latency_ns"), "LATENCY us", T_NS, 11, get_latency, NULL},
+	{KEY("send_blocked_ns"), "SEND-BLK us", T_NS, 11, get_send_blocked, NULL},
+	{KEY("recv_blocked_ns"), "RECV-BLK us", T_NS, 11, get_recv_blocked, NULL},
+	{KEY("backlog"), "BACKLOG", T_U64, 8, get_backlog, NULL},
+	/* Last: a name is as long as it likes. */
+	{NULL, "NAME", T_STR, 0, get_name, NULL},
+};
+
+#define COLUMN_CNT (sizeof(columns) / sizeof(columns[0]))
+
+int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns)
+{
+	const struct line l = {.msg = msg, .start_ns = start_ns};
+	struct strbuf *sb = sink_buf(out);
+	size_t begin = sb->len;
+
+	for (size_t i = 0; i < COLUMN_CNT; i++) {
+		const struct message_column *c = &columns[i];
+		struct value v = {0};
+
+		if (!c->key || !c->get(&l, &v))
+			continue;
+		strbuf_puts(sb, c->key);
+		if (c->type == T_STR)
+			json_put_string(sb, v.str, strlen(v.str));
+		else
+			strbuf_put_u64(sb, v.u64);
+	}
+	strbuf_puts(sb, "}\n");
+	if (!sb->err)
+		sb->s[begin] = '{'; /* where the first key put its comma */
+	return sink_spill(out);
+}
+
+/* v / 10^digits with that many decimals, without printf: this is the hot path of -t. */
+static void put_decimal(struct strbuf *sb, uint64_t v, unsigned int digits)
+{
+	char frac[8];
+	uint64_t whole = v;
+
+	for (unsigned int i = digits; i; i--) {
+		frac[i - 1] = (char)('0' + whole % 10);
+		whole /= 10;
+	}
+	strbuf_put_u64(sb, whole);
+	strbuf_putc(sb, '.');
+	strbuf_put(sb, frac, digits);
+}
+
+static void put_escaped(struct strbuf *sb, const char *s, bool ascii)
+{
+	if (ascii)
+		strbuf_put_escaped_ascii(sb, s, strlen(s));
+	else
+		strbuf_put_escaped(sb, s, strlen(s));
+}
+
+static void put_party(struct strbuf *sb, const struct party *p, bool ascii)
+{
+	put_escaped(sb, !p->proc && p->addr ? p->addr : party_comm(p), ascii);
+	if (p->proc) {
+		strbuf_putc(sb, '[');
+		strbuf_put_u64(sb, p->proc->pid);
+		strbuf_putc(sb, ']');
+	}
+}
+
+static void put_cell(struct strbuf *sb, const struct line *l, const struct message_column *c)
+{
+	struct value v = {0};
+
+	if (c->type == T_PARTY)
+		put_party(sb, c->party(l->msg), l->ascii);
+	else if (!c->get(l, &v))
+		strbuf_putc(sb, '-');
+	else if (c->type == T_TIME)
+		put_decimal(sb, v.u64 / 1000, 6);
+	else if (c->type == T_NS)
+		put_decimal(sb, v.u64 / 100, 1);
+	else if (c->type == T_STR)
+		put_escaped(sb, v.str, l->ascii);
+	else
+		strbuf_put_u64(sb, v.u64);
+}
+
+/* Pads what stands from begin on: words on the right, numbers on the left. */
+static void pad(struct strbuf *sb, size_t begin, const struct message_column *c)
+{
+	size_t len = sb->len - begin, width = utf8_str_width(sb->s + begin, len), fill;
+
+	if (sb->err || width >= c->width)
+		return;
+	fill = c->width - width;
+	strbuf_fill(sb, ' ', fill);
+	if (c->type == T_STR || c->type == T_PARTY || sb->err)
+		return;
+	memmove(sb->s + begin + fill, sb->s + begin, len);
+	memset(sb->s + begin, ' ', fill);
+}
+
+static int text_line(struct sink *out, const struct line *l)
+{
+	struct strbuf *sb = sink_buf(out);
+	bool first = true;
+
+	for (size_t i = 0; i < COLUMN_CNT; i++) {
+		const struct message_column *c = &columns[i];
+		size_t begin;
+
+		if (!c->title)
+			continue;
+		if (!first)
+			strbuf_putc(sb, ' ');
+		first = false;
+		begin = sb->len;
+		if (l)
+			put_cell(sb, l, c);
+		else
+			strbuf_puts(sb, c->title);
+		pad(sb, begin, c);
+	}
+	strbuf_putc(sb, '\n');
+	return sink_spill(out);
+}
+
+int message_text_head(struct sink *out)
+{
+	return text_line(out, NULL);
+}
+
+int message_text(struct sink *out, const struct message *msg, uint64_t start_ns, bool ascii)
+{
+	const struct line l = {.msg = msg, .start_ns = start_ns, .ascii = ascii};
+
+	return text_line(out, &l);
+}

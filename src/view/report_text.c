@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "view/report_text.h"
+
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "lib/human.h"
+#include "lib/utf8.h"
+#include "model/mech.h"
+#include "view/sections.h"
+
+void view_put_proc(struct strbuf *sb, const struct view *v, const struct proc *p, uint32_t tid)
+{
+	text_put(sb, &v->opts->style, p->comm);
+	strbuf_printf(sb, "[%u", p->pid);
+	if (tid && tid != p->pid)
+		strbuf_printf(sb, "/%u", tid);
+	strbuf_putc(sb, ']');
+}
+
+enum style view_put_chan(struct strbuf *sb, const struct view *v, const struct chan *c)
+{
+	text_put(sb, &v->opts->style, c->name);
+	if (!c->incomplete)
+		return STYLE_NONE;
+	strbuf_putc(sb, '!');
+	return STYLE_BAD;
+}
+
+void view_put_quantity(struct strbuf *sb, const struct chan *c, uint64_t value)
+{
+	if (!strcmp(c->unit, "bytes")) {
+		human_bytes(sb, value);
+	} else {
+		human_count(sb, value);
+		strbuf_puts(sb, " msg");
+	}
+}
+
+int view_table(const struct view *v, const char *title, const char *what, const struct column *cols,
+	       size_t col_cnt, const struct walk *w)
+{
+	struct strbuf *sb = sink_buf(v->out);
+	size_t max = v->opts->max_rows, cnt = max && w->cnt > max ? max : w->cnt;
+	int err;
+
+	if (!w->cnt)
+		return 0;
+	strbuf_putc(sb, '\n');
+	text_on(sb, &v->opts->style, STYLE_BOLD);
+	strbuf_puts(sb, title);
+	text_off(sb, &v->opts->style, STYLE_BOLD);
+	strbuf_putc(sb, '\n');
+	err = table_print(v->out, &v->opts->style, cols, col_cnt, w->v, cnt, v);
+	if (!err && cnt < w->cnt)
+		strbuf_printf(sb, "%zu more %s; -v shows all\n", w->cnt - cnt, what);
+	return err;
+}
+
+/* The command as it was typed, or close to it. */
+static void put_argv(struct strbuf *sb, const struct text_style *style, char *const *argv)
+{
+	for (char *const *arg = argv; *arg; arg++) {
+		bool quote = !**arg || strpbrk(*arg, " \t\n'\"|&;<>()$*?");
+
+		if (arg != argv)
+			strbuf_putc(sb, ' ');
+		if (quote)
+			strbuf_putc(sb, '\'');
+		text_put(sb, style, *arg);
+		if (quote)
+			strbuf_putc(sb, '\'');
+	}
+}
+
+static void put_target(struct strbuf *sb, const struct view *v)
+{
+	const struct report_info *info = v->info;
+
+	strbuf_puts(sb, "ipcspy " IPCSPY_VERSION ": ");
+	if (!info->argv) {
+		text_put(sb, &v->opts->style, info->filter);
+		return;
+	}
+	put_argv(sb, &v->opts->style, info->argv);
+	strbuf_printf(sb, " [%u]", info->command_pid);
+	if (info->command_ended)
+		strbuf_printf(sb, " exit %d", status_as_shell(info->command_status));
+}
+
+/* A line of text that was put together in part, no wider than the terminal. */
+static void put_cut_line(const struct view *v, const struct strbuf *part, enum style how)
+{
+	struct strbuf *sb = sink_buf(v->out);
+
+	text_on(sb, &v->opts->style, how);
+	text_put_cut(sb, &v->opts->style, part->s, part->len, text_width(&v->opts->style));
+	text_off(sb, &v->opts->style, how);
+	strbuf_putc(sb, '\n');
+}
+
+static int put_head(const struct view *v)
+{
+	const struct report_info *info = v->info;
+	struct strbuf part;
+	int err;
+
+	strbuf_init(&part);
+	put_target(&part, v);
+	put_cut_line(v, &part, STYLE_BOLD);
+	err = part.err;
+	strbuf_reset(&part);
+	human_ns(&part, info->duration_ns);
+	strbuf_puts(&part, ", ");
+	strbuf_put_u64(&part, info->events);
+	strbuf_puts(&part, " events, Linux ");
+	text_put(&part, &v->opts->style, info->kernel);
+	strbuf_putc(&part, ' ');
+	text_put(&part, &v->opts->style, info->arch);
+	strbuf_puts(&part, " on ");
+	text_put(&part, &v->opts->style, info->host);
+	put_cut_line(v, &part, STYLE_NONE);
+	err = err ? err : part.err;
+	strbuf_fini(&part);
+	return err;
+}
+
+static void put_culprit(const struct view *v)
+{
+	struct strbuf *sb = sink_buf(v->out);
+	struct culprit c = find_culprit(v->m);
+
+	if (!c.proc)
+		return;
+	strbuf_puts(sb, "\nWaited for most: ");
+	text_on(sb, &v->opts->style, STYLE_BAD);
+	view_put_proc(sb, v, c.proc, 0);
+	text_off(sb, &v->opts->style, STYLE_BAD);
+	strbuf_puts(sb, ", by ");
+	strbuf_printf(sb, "%u process%s for ", c.waiters, c.waiters == 1 ? "" : "es");
+	human_ns(sb, c.others_blocked_ns);
+	strbuf_puts(sb, " in all.\n");
+}
+
+/* Messages that went in and did not come out: not in any flow, so said here. */
+static void put_undelivered(const struct view *v)
+{
+	struct strbuf *sb = sink_buf(v->out);
+	uint64_t dropped = 0, unpaired = 0;
+
+	list_for_each (c, model_chans(v->m), struct chan, in_model) {
+		dropped += c->dropped;
+		unpaired += c->unpaired;
+	}
+	if (dropped)
+		strbuf_printf(sb, "Dropped: %llu datagrams were sent and never received.\n",
+			      (unsigned long long)dropped);
+	if (unpaired)
+		strbuf_printf(sb, "Unpaired: %llu messages for which no receive was seen.\n",
+			      (unsigned long long)unpaired);
+}
+
+static void put_loss(const struct view *v)
+{
+	const struct loss *loss = model_loss(v->m);
+	enum style how = report_has_loss(v->m) ? STYLE_BAD : STYLE_NONE;
+	struct strbuf *sb = sink_buf(v->out);
+	const char *sep = " (";
+
+	text_on(sb, &v->opts->style, how);
+	strbuf_printf(sb, "Lost: %llu events", (unsigned long long)loss->events);
+	for (unsigned int mech = 0; mech < MECH_MAX; mech++) {
+		if (!loss->by_mech[mech])
+			continue;
+		strbuf_printf(sb, "%s%s %llu", sep, mech_name(mech),
+			      (unsigned long long)loss->by_mech[mech]);
+		sep = ", ";
+	}
+	if (*sep == ',')
+		strbuf_putc(sb, ')');
+	if (loss->table)
+		strbuf_printf(sb, ", %llu calls not followed", (unsigned long long)loss->table);
+	if (loss->channels_incomplete)
+		strbuf_printf(sb, "; %llu incomplete channels, marked !",
+			      (unsigned long long)loss->channels_incomplete);
+	if (loss->compat_syscalls)
+		strbuf_printf(sb, "; %llu 32-bit system calls not decoded",
+			      (unsigned long long)loss->compat_syscalls);
+	strbuf_putc(sb, '.');
+	text_off(sb, &v->opts->style, how);
+	strbuf_putc(sb, '\n');
+}
+
+int report_text(struct sink *out, const struct text_opts *opts, const struct report_info *info,
+		const struct model *m)
+{
+	struct view v = {.out = out, .opts = opts, .info = info, .m = m, .states = WALK_INIT};
+	int err;
+
+	err = walk_states(&v.states, m);
+	if (!err)
+		err = put_head(&v);
+	if (!err)
+		err = view_blocked(&v);
+	if (!err) {
+		put_culprit(&v);
+		err = view_flows(&v);
+	}
+	if (!err)
+		err = view_quiet_chans(&v);
+	if (!err) {
+		strbuf_putc(sink_buf(out), '\n');
+		put_undelivered(&v);
+		put_loss(&v);
+		err = sink_spill(out);
+	}
+	walk_fini(&v.states);
+	return err;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * table.h - rows in columns that fit the width of a terminal.
+ *
+ * A table is described by an array of struct column; the renderer prints every
+ * cell once, measures, and lays out. When not all columns fit side by side,
+ * those of line 1 go to a second line of each row. Columns that may shrink do,
+ * widest first, and lose their middle ("postgr…[1234]"). No line is ever wider
+ * than asked.
+ *
+ * Cells must be safe for a terminal: print functions escape what a traced
+ * process controls (text_put()). Nothing here owns rows.
+ */
+#ifndef IPCSPY_TABLE_H
+#define IPCSPY_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "export/sink.h"
+
+enum style { STYLE_NONE = 0, STYLE_BOLD, STYLE_DIM, STYLE_BAD, STYLE_WARN, STYLE_GOOD };
+
+struct text_style {
+	unsigned int width; /* columns of the terminal; read it with text_width() */
+	bool colour;
+	bool ascii; /* the output takes nothing else */
+};
+
+#define TEXT_WIDTH_MIN     40
+#define TEXT_WIDTH_DEFAULT 100
+
+enum align { ALIGN_LEFT, ALIGN_RIGHT };
+
+struct column {
+	const char *title;
+	enum align align;
+	unsigned int line;   /* 0, or 1: on a second line when not all fit on one */
+	unsigned int shrink; /* 0: never cut; else: down to this width, if need be */
+	/* Appends the cell, and says how it looks. */
+	enum style (*print)(struct strbuf *cell, const void *row, const void *arg);
+};
+
+#define TABLE_COLUMNS_MAX 24
+
+/*
+ * Prints titles and cnt rows; arg is handed to the print functions. Returns 0,
+ * -EINVAL for too many columns, -ENOMEM, or the sink's -errno.
+ */
+int table_print(struct sink *out, const struct text_style *style, const struct column *cols,
+		size_t col_cnt, const void *const *rows, size_t cnt, const void *arg);
+
+/* Appends text that somebody else wrote, escaped for this output. */
+void text_put(struct strbuf *sb, const struct text_style *style, const char *s);
+
+/*
+ * Appends s (len bytes, already escaped) in at most width columns, its middle left out when it is
+ * longer. Returns the columns taken.
+ */
+size_t text_put_cut(struct strbuf *sb, const struct text_style *style, const char *s, size_t len,
+		    size_t width);
+
+/* Columns that a line may take. */
+unsigned int text_width(const struct text_style *style);
+
+/* Switches a style on and off again; nothing without colours. */
+void text_on(struct strbuf *sb, const struct text_style *style, enum style how);
+void text_off(struct strbuf *sb, const struct text_style *style, enum style how);
+
+#endif
