@@ -23,8 +23,6 @@ struct report_info {
 	uint32_t command_pid;
 	bool command_ended;
 	int command_status; /* as wait(2) gives it */
-	/* Name of a system call number; may use buf. */
-	const char *(*syscall_name)(unsigned int nr, char *buf, size_t len);
 };
 
 /*

@@ -7,6 +7,7 @@
 #include "analysis/analysis.h"
 #include "export/report.h"
 #include "export/walk.h"
+#include "lib/syscalls.h"
 #include "model/mech.h"
 
 #define WAITS_FOR_MAX 64
@@ -258,8 +259,8 @@ static void put_waits_for(struct json *j, const struct model *m, const struct in
 	json_end(j);
 }
 
-static void put_blocked(struct json *j, const struct report_info *info, const struct model *m,
-			const struct inflight *i, const struct walk *states)
+static void put_blocked(struct json *j, const struct model *m, const struct inflight *i,
+			const struct walk *states)
 {
 	char buf[32];
 
@@ -267,7 +268,7 @@ static void put_blocked(struct json *j, const struct report_info *info, const st
 	json_u64(j, "pid", i->proc->pid);
 	json_u64(j, "tid", i->tid);
 	json_str(j, "comm", i->proc->comm);
-	json_str(j, "syscall", info->syscall_name(i->nr, buf, sizeof(buf)));
+	json_str(j, "syscall", syscall_name(i->nr, buf, sizeof(buf)));
 	json_str(j, "operation", op_name(i->op));
 	if (i->chan)
 		json_u64(j, "channel", i->chan->id);
@@ -322,8 +323,7 @@ static void rows_fini(struct rows *r)
 	walk_fini(&r->chans);
 }
 
-static void put_rows(struct json *j, const struct report_info *info, const struct model *m,
-		     const struct rows *r)
+static void put_rows(struct json *j, const struct model *m, const struct rows *r)
 {
 	json_array(j, "channels");
 	for (size_t i = 0; i < r->chans.cnt; i++)
@@ -342,7 +342,7 @@ static void put_rows(struct json *j, const struct report_info *info, const struc
 
 	json_array(j, "blocked_now");
 	for (size_t i = 0; i < r->blocked.cnt; i++)
-		put_blocked(j, info, m, r->blocked.v[i], &r->states);
+		put_blocked(j, m, r->blocked.v[i], &r->states);
 	json_end(j);
 }
 
@@ -364,7 +364,7 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	list_for_each (p, model_procs(m), struct proc, in_model)
 		put_proc(j, m, p);
 	json_end(j);
-	put_rows(j, info, m, &rows);
+	put_rows(j, m, &rows);
 	put_culprit(j, m);
 	json_array(j, "findings");
 	json_end(j);

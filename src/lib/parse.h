@@ -10,7 +10,6 @@
 #ifndef IPCSPY_PARSE_H
 #define IPCSPY_PARSE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,11 +33,5 @@ int parse_pids(const char *s, pid_t **pids, size_t *cnt);
  */
 int parse_name_mask(const char *s, unsigned int (*number)(const char *name, unsigned int len),
 		    uint32_t *mask, const char **bad, size_t *bad_len);
-
-/*
- * Whether s matches pattern as in glob(7): *, ?, [a-z], [!a-z], and backslash
- * to quote; bytes, not characters. A bracket that is not closed means itself.
- */
-bool glob_match(const char *pattern, const char *s);
 
 #endif

@@ -2,6 +2,7 @@
 /* "Blocked now": operations entered and not returned, longest first. */
 #include "analysis/analysis.h"
 #include "lib/human.h"
+#include "lib/syscalls.h"
 #include "model/mech.h"
 #include "view/sections.h"
 
@@ -29,10 +30,10 @@ static enum style cell_for(struct strbuf *cell, const void *row, const void *arg
 static enum style cell_syscall(struct strbuf *cell, const void *row, const void *arg)
 {
 	const struct inflight *i = row;
-	const struct view *v = arg;
 	char buf[32];
 
-	strbuf_puts(cell, v->info->syscall_name(i->nr, buf, sizeof(buf)));
+	(void)arg;
+	strbuf_puts(cell, syscall_name(i->nr, buf, sizeof(buf)));
 	return STYLE_NONE;
 }
 

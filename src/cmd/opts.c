@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/opts.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipcspy/config.h"
+#include "lib/parse.h"
+#include "model/mech.h"
+
+#define OPT_MAX      32
+#define LONG_ONLY    256 /* getopt's value for row i without a letter: LONG_ONLY + i */
+#define HELP_COLUMNS 34
+
+static unsigned int mech_number(const char *name, unsigned int len)
+{
+	return mech_by_name(name, len);
+}
+
+static void put_mechs(struct strbuf *sb, uint32_t mask, const char *sep)
+{
+	bool first = true;
+	enum ipcspy_mech mech;
+
+	for (unsigned int i = 0; (mech = mech_at(i)) != MECH_NONE; i++) {
+		if (!(mask & 1u << mech))
+			continue;
+		if (!first)
+			strbuf_puts(sb, sep);
+		first = false;
+		strbuf_puts(sb, mech_name(mech));
+	}
+}
+
+static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = parse_pids(arg, &o->pids, &o->pid_cnt);
+
+	if (err != -EINVAL && err != -ERANGE)
+		return err;
+	strbuf_puts(why, "-p takes process ids separated by commas, not '");
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
+static int set_comm(struct opts *o, const char *arg, struct strbuf *why)
+{
+	if (o->comm || !*arg || strlen(arg) >= IPCSPY_GLOB_LEN) {
+		strbuf_printf(why, "-n takes one name or pattern such as 'php*', of 1 to %d bytes",
+			      IPCSPY_GLOB_LEN - 1);
+		return -EINVAL;
+	}
+	o->comm = arg;
+	return 0;
+}
+
+static int set_all(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->all = true;
+	return 0;
+}
+
+static int set_follow(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->follow = true;
+	return 0;
+}
+
+static int set_mechs(struct opts *o, const char *arg, struct strbuf *why)
+{
+	const char *bad;
+	size_t bad_len;
+	int err = parse_name_mask(arg, mech_number, &o->mech_mask, &bad, &bad_len);
+
+	if (err != -EINVAL)
+		return err;
+	strbuf_puts(why, "unknown mechanism '");
+	strbuf_put_escaped(why, bad, bad_len);
+	strbuf_puts(why, "'; known are ");
+	put_mechs(why, UINT32_MAX, ", ");
+	return -EINVAL;
+}
+
+static int set_no_peers(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->no_peers = true;
+	return 0;
+}
+
+static int set_seconds(uint64_t *out, char letter, const char *arg, struct strbuf *why)
+{
+	int err = parse_seconds(arg, out);
+
+	if (err != -EINVAL && err != -ERANGE)
+		return err;
+	strbuf_printf(why, "-%c takes seconds, such as 5 or 0.5, not '", letter);
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
+static int set_duration(struct opts *o, const char *arg, struct strbuf *why)
+{
+	return set_seconds(&o->duration_ns, 'd', arg, why);
+}
+
+static int set_interval(struct opts *o, const char *arg, struct strbuf *why)
+{
+	return set_seconds(&o->interval_ns, 'i', arg, why);
+}
+
+static int set_messages(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->messages = true;
+	return 0;
+}
+
+static int set_format(struct opts *o, const char *arg, struct strbuf *why)
+{
+	static const char *const names[] = {
+		[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_JSONL] = "jsonl"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(arg, names[i])) {
+			o->format = (enum format)i;
+			return 0;
+		}
+	}
+	strbuf_puts(why, "--format takes text, json or jsonl, not '");
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
+static int set_output(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)why;
+	o->output = arg;
+	return 0;
+}
+
+static int set_verbose(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->verbose = true;
+	return 0;
+}
+
+static int set_help(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->help = true;
+	return 0;
+}
+
+static int set_version(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->version = true;
+	return 0;
+}
+
+#define VERB_ALL (VERB_WATCH | VERB_DOCTOR | VERB_HELP)
+
+const struct opt opt_table[] = {
+	{'p', "pid", "PID[,PID]...", VERB_WATCH, "trace these processes, all their threads",
+	 set_pids},
+	{'f', "follow", NULL, VERB_WATCH, "with -p and -n: also the children they start",
+	 set_follow},
+	{'n', "name", "COMM", VERB_WATCH, "trace processes of this name; * and ? match", set_comm},
+	{'a', "all", NULL, VERB_WATCH, "trace every process", set_all},
+	{'m', "mechanism", "MECH[,MECH]...", VERB_WATCH, "only these mechanisms", set_mechs},
+	{0, "no-peers", NULL, VERB_WATCH, "leave out what other processes do", set_no_peers},
+	{'d', "duration", "SECONDS", VERB_WATCH, "end after this time", set_duration},
+	{'i', "interval", "SECONDS", VERB_WATCH, "report every so often, too", set_interval},
+	{'t', "messages", NULL, VERB_WATCH, "one line for each message received", set_messages},
+	{0, "format", "FORMAT", VERB_WATCH | VERB_DOCTOR,
+	 "text, json, or jsonl (message lines as JSON)", set_format},
+	{'o', "output", "FILE", VERB_WATCH, "write to FILE, which is replaced", set_output},
+	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
+	{'h', "help", NULL, VERB_ALL, "this text", set_help},
+	{'V', "version", NULL, VERB_ALL, "the version", set_version},
+	{0, NULL, NULL, 0, NULL, NULL},
+};
+
+struct getopt_tables {
+	char letters[2 * OPT_MAX + 3];
+	struct option longs[OPT_MAX + 1];
+};
+
+/* '+': options end at the first word that is none; ':' tells a missing argument apart. */
+static void make_tables(struct getopt_tables *t, unsigned int verb)
+{
+	char *letter = t->letters;
+	struct option *lo = t->longs;
+
+	*t = (struct getopt_tables){0};
+	*letter++ = '+';
+	*letter++ = ':';
+	for (int i = 0; i < OPT_MAX && opt_table[i].name; i++) {
+		const struct opt *opt = &opt_table[i];
+
+		if (!(opt->verbs & verb))
+			continue;
+		*lo++ = (struct option){.name = opt->name,
+					.has_arg = opt->arg ? required_argument : no_argument,
+					.val = LONG_ONLY + i};
+		if (!opt->letter)
+			continue;
+		*letter++ = opt->letter;
+		if (opt->arg)
+			*letter++ = ':';
+	}
+}
+
+static const struct opt *opt_of(int val)
+{
+	if (val >= LONG_ONLY)
+		return &opt_table[val - LONG_ONLY];
+	for (const struct opt *opt = opt_table; opt->name; opt++) {
+		if (opt->letter == val)
+			return opt;
+	}
+	return NULL;
+}
+
+/* What getopt did not like: word is the argument it stands in. */
+static int bad_option(struct strbuf *why, int val, const char *word)
+{
+	const struct opt *opt = optopt ? opt_of(optopt) : NULL;
+
+	if (val == ':')
+		strbuf_puts(why, "option needs an argument: ");
+	else if (opt && optopt >= LONG_ONLY)
+		strbuf_puts(why, "option takes no argument: ");
+	else
+		strbuf_puts(why, "unknown or ambiguous option: ");
+	if (optopt && optopt < LONG_ONLY) {
+		char letter = (char)optopt;
+
+		strbuf_putc(why, '-');
+		strbuf_put_escaped(why, &letter, 1);
+	} else {
+		strbuf_put_escaped(why, word, strlen(word));
+	}
+	return -EINVAL;
+}
+
+int opts_parse(struct opts *o, unsigned int verb, int argc, char **argv, struct strbuf *why)
+{
+	struct getopt_tables tables;
+	const char *last_arg = NULL;
+	int val, err;
+
+	*o = (struct opts){0};
+	make_tables(&tables, verb);
+	opterr = 0;
+	optind = 0; /* glibc: start afresh */
+	for (;;) {
+		int at = optind ? optind : 1;
+
+		val = getopt_long(argc, argv, tables.letters, tables.longs, NULL);
+		if (val == -1)
+			break;
+		if (val == '?' || val == ':')
+			return bad_option(why, val, at < argc ? argv[at] : "");
+		err = opt_of(val)->set(o, optarg, why);
+		if (err)
+			return err;
+		last_arg = optarg;
+	}
+	o->rest = argv + optind;
+	/* "--" was the separator unless it was the argument of the last option. */
+	if (optind > 1 && !strcmp(argv[optind - 1], "--") && argv[optind - 1] != last_arg) {
+		o->command = o->rest;
+		o->rest = argv + argc;
+	}
+	return 0;
+}
+
+void opts_fini(struct opts *o)
+{
+	free(o->pids);
+	*o = (struct opts){0};
+}
+
+int opts_check_watch(const struct opts *o, struct strbuf *why)
+{
+	bool filter = o->pid_cnt || o->comm || o->all;
+
+	if (*o->rest) {
+		strbuf_puts(why, "'");
+		strbuf_put_escaped(why, *o->rest, strlen(*o->rest));
+		strbuf_puts(why, "' is no command of ipcspy; to run it and trace it: ipcspy -- ");
+		strbuf_put_escaped(why, *o->rest, strlen(*o->rest));
+	} else if (o->command && !*o->command) {
+		strbuf_puts(why, "no command after --");
+	} else if (o->command && filter) {
+		strbuf_puts(why, "a command after -- is the target: leave out -p, -n and -a");
+	} else if (!o->command && !filter) {
+		strbuf_puts(why, "nothing to trace: give -p PID, -n NAME, -a for every process, "
+				 "or -- COMMAND");
+	} else if (o->all && (o->pid_cnt || o->comm)) {
+		strbuf_puts(why, "-a is every process: leave out -p and -n, or -a");
+	} else if (o->interval_ns && (o->messages || o->format != FORMAT_TEXT)) {
+		strbuf_puts(why, "-i repeats the text report: not with -t or --format json, jsonl");
+	}
+	return why->len ? -EINVAL : why->err;
+}
+
+void opts_put_help(struct strbuf *sb, unsigned int verb)
+{
+	for (const struct opt *opt = opt_table; opt->name; opt++) {
+		size_t begin = sb->len;
+
+		if (!(opt->verbs & verb))
+			continue;
+		if (opt->letter)
+			strbuf_printf(sb, "  -%c, ", opt->letter);
+		else
+			strbuf_puts(sb, "      ");
+		strbuf_printf(sb, "--%s%s%s", opt->name, opt->arg ? " " : "",
+			      opt->arg ? opt->arg : "");
+		if (sb->len - begin < HELP_COLUMNS)
+			strbuf_fill(sb, ' ', HELP_COLUMNS - (sb->len - begin));
+		strbuf_puts(sb, opt->help);
+		strbuf_putc(sb, '\n');
+		if (opt->set == set_mechs) {
+			strbuf_fill(sb, ' ', HELP_COLUMNS);
+			put_mechs(sb, UINT32_MAX, " ");
+			strbuf_putc(sb, '\n');
+		}
+	}
+}
+
+void opts_put_filter(struct strbuf *sb, const struct opts *o)
+{
+	size_t begin = sb->len;
+
+	for (size_t i = 0; i < o->pid_cnt; i++)
+		strbuf_printf(sb, "%s%d", i ? "," : " -p ", o->pids[i]);
+	if (o->comm) {
+		strbuf_puts(sb, " -n ");
+		strbuf_puts(sb, o->comm);
+	}
+	if (o->all)
+		strbuf_puts(sb, " -a");
+	if (o->follow)
+		strbuf_puts(sb, " -f");
+	if (o->mech_mask) {
+		strbuf_puts(sb, " -m ");
+		put_mechs(sb, o->mech_mask, ",");
+	}
+	if (o->no_peers)
+		strbuf_puts(sb, " --no-peers");
+	/* Each part began with a blank; the first one needs none. */
+	if (sb->len > begin && !sb->err) {
+		memmove(sb->s + begin, sb->s + begin + 1, sb->len - begin);
+		sb->len--;
+	}
+}

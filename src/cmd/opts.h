@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * opts.h - the command line.
+ *
+ * One table of options serves parsing, --help, the check of the manual page and
+ * of the shell completion: an option is added by adding a row in opts.c. Strings
+ * in struct opts point into argv; the rest is freed by opts_fini().
+ */
+#ifndef IPCSPY_OPTS_H
+#define IPCSPY_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/strbuf.h"
+
+#define VERB_WATCH  0x1u
+#define VERB_DOCTOR 0x2u
+#define VERB_HELP   0x4u
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
+
+struct opts {
+	pid_t *pids;
+	size_t pid_cnt;
+	const char *comm;
+	bool all, follow, no_peers;
+	uint32_t mech_mask;                /* 0: every mechanism */
+	uint64_t duration_ns, interval_ns; /* 0: not given */
+	bool messages;
+	enum format format;
+	const char *output;
+	bool verbose, help, version;
+	char *const *command; /* NULL: none */
+	char *const *rest;    /* what is left of argv, NULL-terminated */
+};
+
+struct opt {
+	char letter;      /* 0: only the long form */
+	const char *name; /* long form, without the dashes */
+	const char *arg;  /* name of its argument, NULL: takes none */
+	unsigned int verbs;
+	const char *help;
+	/* Takes the argument. Returns 0, -ENOMEM, or -EINVAL with the reason in why. */
+	int (*set)(struct opts *o, const char *arg, struct strbuf *why);
+};
+
+/* The table; ends with a row whose name is NULL. */
+extern const struct opt opt_table[];
+
+/*
+ * Parses argv for a verb. Returns 0, -EINVAL with the reason in words in why,
+ * or -ENOMEM. opts_fini() is due in each case.
+ */
+int opts_parse(struct opts *o, unsigned int verb, int argc, char **argv, struct strbuf *why);
+void opts_fini(struct opts *o);
+
+/* What cannot be together, and what must be there, for VERB_WATCH. Returns as opts_parse(). */
+int opts_check_watch(const struct opts *o, struct strbuf *why);
+
+/* The options of a verb as a list for --help. */
+void opts_put_help(struct strbuf *sb, unsigned int verb);
+
+/* The options that chose what is traced, as they would be typed: "-p 12,13 -f -m pipe". */
+void opts_put_filter(struct strbuf *sb, const struct opts *o);
+
+#endif

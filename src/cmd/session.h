@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.h - one live trace, from the probe to the output.
+ *
+ * Joins probe, event, model and output and decides when the trace is over. It
+ * owns probe and model; options, output and command are the caller's. Prints
+ * nothing itself: what went wrong is in words in why.
+ */
+#ifndef IPCSPY_SESSION_H
+#define IPCSPY_SESSION_H
+
+#include <sys/utsname.h>
+
+#include "cmd/command.h"
+#include "cmd/opts.h"
+#include "cmd/output.h"
+#include "cmd/targets.h"
+#include "model/model.h"
+#include "probe/probe.h"
+
+struct session {
+	const struct opts *opts;
+	struct output *out;
+	struct command *command; /* argv NULL: none */
+	struct targets targets;
+	struct probe *probe;
+	struct model *model;
+	struct utsname host;
+	struct strbuf filter, why;
+	uint64_t start_ns, start_realtime_ns, end_ns;
+	uint64_t kill_at_ns; /* 0, or when to stop waiting for a command that was told to end */
+	uint64_t events, malformed;
+};
+
+/* Checks the targets. Returns 0 or -errno with the reason in s->why; session_fini() is due. */
+int session_init(struct session *s, const struct opts *o, struct output *out,
+		 struct command *command);
+
+/*
+ * Traces until the end: the time is over, a signal came, the command or all
+ * targets ended, or the reader of the output went away. Returns 0, with the
+ * model complete for a report, or -errno with the reason in s->why; when tracing
+ * broke off in between, the model holds what was collected until then (see
+ * session_has_data()).
+ */
+int session_run(struct session *s);
+
+bool session_has_data(const struct session *s);
+
+/* Writes the final report. Returns 0 or -errno. */
+int session_report(struct session *s);
+
+void session_fini(struct session *s);
+
+#endif

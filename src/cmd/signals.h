@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * signals.h - the signals that end a trace.
+ *
+ * Process-wide state, as signals are. SIGPIPE is ignored so that a reader that
+ * went away is an error of write(2) and the report in a file is not lost.
+ */
+#ifndef IPCSPY_SIGNALS_H
+#define IPCSPY_SIGNALS_H
+
+#include <stdbool.h>
+
+/* Ignores SIGPIPE; remembers what it was for a child. */
+void signals_ignore_pipe(void);
+void signals_restore_pipe(void); /* in a child, before it becomes another program */
+
+/*
+ * Counts SIGINT, SIGTERM and SIGHUP (unless that was ignored) from now on. The
+ * spare_ints first SIGINTs do not ask for an end: they were meant for the
+ * command that runs on the same terminal. After the one that does, the next
+ * SIGINT kills, for the case that the report itself hangs. Returns 0 or -errno.
+ */
+int signals_init(unsigned int spare_ints);
+
+/* An end was asked for. */
+bool signals_stop(void);
+
+/* ... by SIGTERM or SIGHUP, which the command has not had. */
+bool signals_terminated(void);
+
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stddef.h>
+
+#include "cmd/cmd.h"
+#include "cmd/opts.h"
+
+const struct verb verbs[] = {
+	{NULL, "FILTER [OPTION]...", "trace running processes", VERB_WATCH, cmd_watch},
+	{NULL, "[OPTION]... -- COMMAND [ARG]...", "run a command and trace it", VERB_WATCH,
+	 cmd_watch},
+	{"doctor", "doctor", "what this kernel and these privileges give", VERB_DOCTOR, cmd_doctor},
+	{"help", "help [COMMAND]", "this text", VERB_HELP, cmd_help},
+	{NULL, NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* watch - trace processes or a command and report who talks to whom. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/session.h"
+#include "cmd/signals.h"
+
+/* What -v adds, on stderr: what the tracing itself took. */
+static void print_stats(const struct session *s)
+{
+	struct probe_stats st;
+
+	probe_stats(s->probe, &st);
+	fprintf(stderr,
+		"ipcspy: %llu records, %llu bytes, %llu lost, %llu malformed, ring %zu bytes\n",
+		(unsigned long long)st.records, (unsigned long long)st.bytes,
+		(unsigned long long)st.lost, (unsigned long long)s->malformed, st.ring_bytes);
+}
+
+static int report(struct session *s, int run_err)
+{
+	int err = run_err == -EPIPE ? run_err : session_report(s);
+
+	if (s->opts->verbose)
+		print_stats(s);
+	if (err && err != -EPIPE) {
+		cmd_error("cannot write the report to %s: %s", s->out->name, strerror(-err));
+		return EXIT_ERROR;
+	}
+	if (run_err && run_err != -EPIPE) {
+		cmd_error("the trace broke off: %s", s->why.len ? s->why.s : strerror(-run_err));
+		return EXIT_ERROR;
+	}
+	/* A reader that went away (`| head`) had what it wanted: no error. */
+	return report_has_loss(s->model) || s->malformed ? EXIT_LOST : EXIT_WHOLE;
+}
+
+static int trace(struct session *s)
+{
+	int err = session_run(s), exec_err = command_exec_error(s->command);
+
+	if (exec_err) {
+		cmd_error("cannot run %s: %s", s->command->argv[0], strerror(exec_err));
+		return EXIT_ERROR;
+	}
+	if (!session_has_data(s)) {
+		cmd_error("%s", s->why.len ? s->why.s : strerror(-err));
+		return EXIT_ERROR;
+	}
+	return report(s, err);
+}
+
+/* Everything that can fail cheaply comes first: file, targets, then the fork, then the load. */
+static int watch(const struct opts *o)
+{
+	struct command command = {0};
+	struct output out;
+	struct session s;
+	int status = EXIT_ERROR, err;
+
+	err = output_open(&out, o);
+	if (err) {
+		cmd_error("cannot write to %s: %s", out.name,
+			  err == -ELOOP ? "it is a symbolic link" : strerror(-err));
+		goto close_output;
+	}
+	err = session_init(&s, o, &out, &command);
+	if (err) {
+		cmd_error("%s", s.why.len ? s.why.s : strerror(-err));
+		goto fini_session;
+	}
+	if (o->command) {
+		err = command_start(&command, o->command);
+		if (err) {
+			cmd_error("cannot start a process: %s", strerror(-err));
+			goto fini_command;
+		}
+	}
+	/* Ctrl-C on the terminal is for the command first; a second one is for us. */
+	err = signals_init(o->command ? 1 : 0);
+	if (err)
+		cmd_error("cannot catch signals: %s", strerror(-err));
+	else
+		status = trace(&s);
+fini_command:
+	command_fini(&command);
+fini_session:
+	session_fini(&s);
+close_output:
+	output_close(&out);
+	return status;
+}
+
+int cmd_watch(int argc, char **argv)
+{
+	struct strbuf why;
+	struct opts o;
+	int status, err;
+
+	strbuf_init(&why);
+	err = opts_parse(&o, VERB_WATCH, argc, argv, &why);
+	if (!err && o.help)
+		status = cmd_print_help(VERB_WATCH);
+	else if (!err && o.version)
+		status = cmd_print_version();
+	else if (!err && !(err = opts_check_watch(&o, &why)))
+		status = watch(&o);
+	else
+		status = err == -EINVAL ? cmd_usage(why.s) : EXIT_ERROR;
+	if (err && err != -EINVAL)
+		cmd_error("%s", strerror(-err));
+	opts_fini(&o);
+	strbuf_fini(&why);
+	return status;
+}
