@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Bash completion for ipcspy: source it, or copy it to
+# /usr/share/bash-completion/completions/ipcspy
+
+_ipcspy_words()
+{
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+# The last name of a list with commas, completed behind those before it.
+_ipcspy_list()
+{
+	local before=""
+
+	[[ $2 == *,* ]] && before="${2%,*},"
+	_ipcspy_words "$1" "${2##*,}"
+	COMPREPLY=("${COMPREPLY[@]/#/$before}")
+}
+
+_ipcspy()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
+	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp"
+	local watch="--pid --follow --name --all --mechanism --no-peers --duration --interval \
+--messages --format --output --verbose --help --version"
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} == -- ]]; then
+			# Behind --: a command and whatever it completes.
+			if declare -F _command_offset >/dev/null; then
+				_command_offset $((i + 1))
+			else
+				mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+			fi
+			return
+		fi
+	done
+	[[ ${COMP_WORDS[1]} == doctor || ${COMP_WORDS[1]} == help ]] && ((COMP_CWORD > 1)) &&
+		verb=${COMP_WORDS[1]}
+
+	case $prev in
+	-p | --pid)
+		_ipcspy_list "$(cd /proc && echo [0-9]*)" "$cur"
+		return
+		;;
+	-n | --name)
+		_ipcspy_words "$(cat /proc/[0-9]*/comm 2>/dev/null | tr -c 'a-zA-Z0-9_.\n-' '?')" "$cur"
+		return
+		;;
+	-m | --mechanism)
+		_ipcspy_list "$mechanisms" "$cur"
+		compopt -o nospace 2>/dev/null
+		return
+		;;
+	--format)
+		_ipcspy_words "text json $([[ $verb == doctor ]] || echo jsonl)" "$cur"
+		return
+		;;
+	-o | --output)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	-d | --duration | -i | --interval)
+		return
+		;;
+	esac
+
+	case $verb in
+	doctor) _ipcspy_words "--format --help --version" "$cur" ;;
+	help) _ipcspy_words "doctor help --help --version" "$cur" ;;
+	*)
+		if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
+			_ipcspy_words "doctor help" "$cur"
+		else
+			_ipcspy_words "$watch --" "$cur"
+		fi
+		;;
+	esac
+}
+
+complete -F _ipcspy ipcspy

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The command line, and that manual page, completion and option table agree. */
+#include <ctype.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cmd/opts.h"
+#include "ipcspy/types.h"
+#include "model/mech.h"
+
+#define ARGV_MAX 16
+
+/* Parses a line of words (no quoting) as the arguments of a verb. */
+struct parsed {
+	struct opts o;
+	struct strbuf why;
+	char line[256];
+	char *argv[ARGV_MAX];
+	int argc, err;
+};
+
+static void parse(struct parsed *p, unsigned int verb, const char *line)
+{
+	char *save = NULL;
+
+	*p = (struct parsed){0};
+	strbuf_init(&p->why);
+	p->argv[p->argc++] = (char *)"ipcspy";
+	assert_true(strlen(line) < sizeof(p->line));
+	snprintf(p->line, sizeof(p->line), "%s", line);
+	for (char *w = strtok_r(p->line, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		assert_true(p->argc < ARGV_MAX - 1);
+		p->argv[p->argc++] = w;
+	}
+	p->err = opts_parse(&p->o, verb, p->argc, p->argv, &p->why);
+	if (!p->err && verb == VERB_WATCH)
+		p->err = opts_check_watch(&p->o, &p->why);
+}
+
+static void done(struct parsed *p)
+{
+	opts_fini(&p->o);
+	strbuf_fini(&p->why);
+}
+
+static void every_option_is_taken(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse(&p, VERB_WATCH, "-p 1,2 -p3 -f -m pipe,tcp --no-peers -d 2.5 -i 0.25 -o out -v");
+	assert_int_equal(p.err, 0);
+	assert_int_equal(p.o.pid_cnt, 3);
+	assert_int_equal(p.o.pids[2], 3);
+	assert_true(p.o.follow && p.o.no_peers && p.o.verbose);
+	assert_false(p.o.all || p.o.messages);
+	assert_int_equal(p.o.mech_mask, 1u << MECH_PIPE | 1u << MECH_TCP);
+	assert_int_equal(p.o.duration_ns, 2500000000);
+	assert_int_equal(p.o.interval_ns, 250000000);
+	assert_string_equal(p.o.output, "out");
+	assert_null(p.o.command);
+	done(&p);
+
+	parse(&p, VERB_WATCH, "--name=php* --messages --format jsonl --duration 1");
+	assert_int_equal(p.err, 0);
+	assert_string_equal(p.o.comm, "php*");
+	assert_true(p.o.messages);
+	assert_int_equal(p.o.format, FORMAT_JSONL);
+	assert_int_equal(p.o.duration_ns, 1000000000);
+	done(&p);
+
+	parse(&p, VERB_WATCH, "-a --format json");
+	assert_int_equal(p.err, 0);
+	assert_true(p.o.all);
+	assert_int_equal(p.o.format, FORMAT_JSON);
+	done(&p);
+}
+
+static void a_command_keeps_its_own_options(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse(&p, VERB_WATCH, "-t -- sort -r -o x -- y");
+	assert_int_equal(p.err, 0);
+	assert_true(p.o.messages);
+	assert_null(p.o.output);
+	assert_non_null(p.o.command);
+	assert_string_equal(p.o.command[0], "sort");
+	assert_string_equal(p.o.command[4], "--");
+	assert_string_equal(p.o.command[5], "y");
+	assert_null(p.o.command[6]);
+	done(&p);
+
+	/* "--" as an argument separates nothing */
+	parse(&p, VERB_WATCH, "-a -o -- ls");
+	assert_int_equal(p.err, -EINVAL);
+	assert_null(p.o.command);
+	assert_string_equal(p.o.output, "--");
+	done(&p);
+}
+
+static void bad_lines_are_explained(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} cases[] = {
+		{"", "nothing to trace"},
+		{"-f", "nothing to trace"},
+		{"--", "no command"},
+		{"ls -l", "'ls' is no command of ipcspy"},
+		{"-p 1 ls", "'ls' is no command of ipcspy"},
+		{"-p 1 -- ls", "leave out -p"},
+		{"-a -- ls", "leave out -p"},
+		{"-a -p 1", "-a is every process"},
+		{"-a -n x", "-a is every process"},
+		{"-p 12x", "-p takes process ids"},
+		{"-p 0", "not '0'"},
+		{"-p -1", "not '-1'"},
+		{"-p", "needs an argument: -p"},
+		{"--pid", "needs an argument: --pid"},
+		{"--no-peers=x -a", "takes no argument: --no-peers=x"},
+		{"-x", "unknown or ambiguous option: -x"},
+		{"-a -fx", "unknown or ambiguous option: -x"},
+		{"--nope", "unknown or ambiguous option: --nope"},
+		{"-a --nope=\033[1m", "--nope=\\x1b[1m"},
+		{"--f -a", "unknown or ambiguous option: --f"}, /* --follow, --format */
+		{"-m pipe,smoke", "unknown mechanism 'smoke'; known are pipe, fifo,"},
+		{"-m ,", "unknown mechanism ''"},
+		{"-d 0 -a", "-d takes seconds"},
+		{"-d 1s -a", "not '1s'"},
+		{"-i x -a", "-i takes seconds"},
+		{"--format xml -a", "--format takes text, json or jsonl"},
+		{"-n a -n b", "-n takes one name"},
+		{"-a -i 1 -t", "not with -t"},
+		{"-a -i 1 --format json", "not with -t"},
+		{"-n 0123456789012345678901234567890123456789012345678901234567890123",
+		 "1 to 63 bytes"},
+	};
+	struct parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		parse(&p, VERB_WATCH, cases[i].line);
+		if (p.err != -EINVAL || !strstr(p.why.s, cases[i].why))
+			fail_msg("'%s': %d, '%s'", cases[i].line, p.err, p.why.s);
+		done(&p);
+	}
+}
+
+static void verbs_have_their_own_options(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	parse(&p, VERB_DOCTOR, "--format json --version");
+	assert_int_equal(p.err, 0);
+	assert_true(p.o.version);
+	done(&p);
+	parse(&p, VERB_DOCTOR, "-p 1");
+	assert_int_equal(p.err, -EINVAL);
+	assert_non_null(strstr(p.why.s, "-p"));
+	done(&p);
+	parse(&p, VERB_HELP, "doctor");
+	assert_int_equal(p.err, 0);
+	assert_string_equal(p.o.rest[0], "doctor");
+	done(&p);
+}
+
+static void filter_is_told_as_typed(void **state)
+{
+	static const char *const lines[][2] = {
+		{"-f -p 12 -p 13 -t -d 1", "-p 12,13 -f"},
+		{"--no-peers --mechanism tcp,pipe --name a*", "-n a* -m pipe,tcp --no-peers"},
+		{"-a", "-a"},
+		{"-- ls", ""},
+	};
+	struct parsed p;
+	struct strbuf sb;
+
+	(void)state;
+	strbuf_init(&sb);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		parse(&p, VERB_WATCH, lines[i][0]);
+		strbuf_reset(&sb);
+		opts_put_filter(&sb, &p.o);
+		assert_string_equal(sb.s, lines[i][1]);
+		assert_int_equal(sb.len, strlen(lines[i][1]));
+		done(&p);
+	}
+	strbuf_fini(&sb);
+}
+
+/* A file of the source tree; IPCSPY_TOP where the test does not run in its root. */
+static char *slurp(const char *path)
+{
+	const char *top = getenv("IPCSPY_TOP");
+	char full[512];
+	char *text;
+	FILE *f;
+	size_t n;
+
+	snprintf(full, sizeof(full), "%s/%s", top ? top : ".", path);
+	f = fopen(full, "re");
+	if (!f)
+		fail_msg("cannot open %s", full);
+	text = calloc(1, 256 << 10);
+	assert_non_null(text);
+	n = fread(text, 1, (256 << 10) - 1, f);
+	assert_true(n > 0 && feof(f));
+	fclose(f);
+	return text;
+}
+
+/* Whether the word stands in text with nothing that could be part of an option around it. */
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)); p += len) {
+		char after = p[len];
+
+		if (!isalnum((unsigned char)after) && after != '-' &&
+		    (p == text || !isalnum((unsigned char)p[-1])))
+			return true;
+	}
+	return false;
+}
+
+static void assert_has(const char *text, const char *word, const char *where)
+{
+	if (!has_word(text, word))
+		fail_msg("'%s' is not in %s", word, where);
+}
+
+static void documents_know_every_option(void **state)
+{
+	char *man = slurp("src/ipcspy.8"), *words = slurp("src/completion/ipcspy.bash");
+	struct strbuf help;
+	char word[64];
+
+	(void)state;
+	strbuf_init(&help);
+	opts_put_help(&help, VERB_WATCH);
+	for (const struct opt *opt = opt_table; opt->name; opt++) {
+		snprintf(word, sizeof(word), "--%s", opt->name);
+		assert_has(words, word, "the completion");
+		assert_has(help.s, word, "the help");
+		/* mdoc: ".It Fl p , -pid Ar PID"; only the OPTIONS, so look for the item */
+		if (opt->letter)
+			snprintf(word, sizeof(word), ".It Fl %c , -%s", opt->letter, opt->name);
+		else
+			snprintf(word, sizeof(word), ".It Fl -%s", opt->name);
+		assert_has(man, word, "the manual page");
+	}
+	strbuf_fini(&help);
+	free(words);
+	free(man);
+}
+
+/* The other way: nothing is documented that does not exist. */
+static void documents_know_no_other_option(void **state)
+{
+	char *man = slurp("src/ipcspy.8");
+	size_t items = 0, rows = 0;
+
+	(void)state;
+	for (const char *p = man; (p = strstr(p, "\n.It Fl ")); p++)
+		items++;
+	for (const struct opt *opt = opt_table; opt->name; opt++)
+		rows++;
+	assert_int_equal(items, rows);
+	free(man);
+}
+
+static void documents_know_every_mechanism(void **state)
+{
+	char *man = slurp("src/ipcspy.8"), *words = slurp("src/completion/ipcspy.bash");
+	enum ipcspy_mech mech;
+	char word[64];
+
+	(void)state;
+	assert_int_not_equal(mech_at(0), MECH_NONE);
+	for (unsigned int i = 0; (mech = mech_at(i)) != MECH_NONE; i++) {
+		assert_has(words, mech_name(mech), "the completion");
+		snprintf(word, sizeof(word), ".Cm %s", mech_name(mech));
+		assert_has(man, word, "the manual page");
+	}
+	free(words);
+	free(man);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_option_is_taken),
+		cmocka_unit_test(a_command_keeps_its_own_options),
+		cmocka_unit_test(bad_lines_are_explained),
+		cmocka_unit_test(verbs_have_their_own_options),
+		cmocka_unit_test(filter_is_told_as_typed),
+		cmocka_unit_test(documents_know_every_option),
+		cmocka_unit_test(documents_know_no_other_option),
+		cmocka_unit_test(documents_know_every_mechanism),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
