@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The parts of a report that need no model: table layout and message lines. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "export/messages.h"
+#include "export/report.h"
+#include "export/walk.h"
+#include "view/table.h"
+
+struct row {
+	const char *name, *number, *extra;
+};
+
+static enum style cell_name(struct strbuf *cell, const void *row, const void *arg)
+{
+	text_put(cell, arg, ((const struct row *)row)->name);
+	return STYLE_NONE;
+}
+
+static enum style cell_number(struct strbuf *cell, const void *row, const void *arg)
+{
+	text_put(cell, arg, ((const struct row *)row)->number);
+	return STYLE_BAD;
+}
+
+static enum style cell_extra(struct strbuf *cell, const void *row, const void *arg)
+{
+	text_put(cell, arg, ((const struct row *)row)->extra);
+	return STYLE_NONE;
+}
+
+static const struct column cols[] = {
+	{"NAME", ALIGN_LEFT, 0, 9, cell_name},
+	{"NUMBER", ALIGN_RIGHT, 0, 0, cell_number},
+	{"EXTRA", ALIGN_LEFT, 1, 0, cell_extra},
+};
+
+#define COLS (sizeof(cols) / sizeof(cols[0]))
+
+static void assert_table(struct text_style style, const struct row *r, const char *expected)
+{
+	const void *rows[] = {r};
+	struct sink out;
+
+	sink_init_mem(&out);
+	assert_int_equal(table_print(&out, &style, cols, COLS, rows, r ? 1 : 0, &style), 0);
+	assert_string_equal(out.buf.s, expected);
+	sink_fini(&out);
+}
+
+static void one_line_when_it_fits(void **state)
+{
+	static const struct row row = {"a", "12", "more"};
+
+	(void)state;
+	assert_table((struct text_style){.width = 80}, &row,
+		     "NAME  NUMBER  EXTRA\n"
+		     "a         12  more\n");
+	assert_table((struct text_style){.width = 80}, NULL, "NAME  NUMBER  EXTRA\n");
+}
+
+static void long_names_lose_their_middle(void **state)
+{
+	static const struct row row = {"0123456789012345678901234567890123456789", "12", "x"};
+
+	(void)state;
+	assert_table((struct text_style){.width = 40}, &row,
+		     "NAME                       NUMBER  EXTRA\n"
+		     "012345678901…890123456789      12  x\n");
+}
+
+static void narrow_tables_take_two_lines(void **state)
+{
+	static const struct row row = {"0123456789", "123456", "a long extra text, 29 columns"};
+
+	(void)state;
+	assert_table((struct text_style){.width = 45}, &row,
+		     "NAME        NUMBER\n"
+		     "    EXTRA\n"
+		     "0123456789  123456\n"
+		     "    a long extra text, 29 columns\n");
+}
+
+static void no_line_is_too_wide(void **state)
+{
+	static const struct row row = {
+		"a name that is quite long and even longer than that, up to here",
+		"1234567890123456789012345678901234567890",
+		"an extra that is longer than all the columns there are together"};
+	struct text_style style = {0};
+	const void *rows[] = {&row};
+	struct sink out;
+
+	(void)state;
+	sink_init_mem(&out);
+	for (style.width = 0; style.width < 200; style.width++) {
+		strbuf_reset(&out.buf);
+		assert_int_equal(table_print(&out, &style, cols, COLS, rows, 1, &style), 0);
+		for (const char *p = out.buf.s; *p; p = strchr(p, '\n') + 1) {
+			size_t len = (size_t)(strchr(p, '\n') - p), width = 0;
+
+			for (size_t i = 0; i < len; i++)
+				width += (p[i] & 0xc0) != 0x80; /* the only wide one is the … */
+			assert_true(width <= text_width(&style));
+			assert_true(!len || p[len - 1] != ' ');
+		}
+	}
+	sink_fini(&out);
+}
+
+static void colours_and_hostile_text(void **state)
+{
+	static const struct row row = {"\033[31m\n", "7", "caf\xc3\xa9 \xff"};
+
+	(void)state;
+	assert_table((struct text_style){.width = 80, .colour = true}, &row,
+		     "\033[1mNAME\033[0m        \033[1mNUMBER\033[0m  \033[1mEXTRA\033[0m\n"
+		     "\\x1b[31m\\n       \033[31m7\033[0m  café \\xff\n");
+	assert_table((struct text_style){.width = 80, .ascii = true}, &row,
+		     "NAME        NUMBER  EXTRA\n"
+		     "\\x1b[31m\\n       7  caf\\xc3\\xa9 \\xff\n");
+}
+
+static void cut_counts_columns_not_bytes(void **state)
+{
+	/* two columns each */
+	const char *wide = "\xe6\xbc\xa2\xe6\xbc\xa2\xe6\xbc\xa2\xe6\xbc\xa2";
+	struct text_style style = {.width = 80};
+	struct strbuf sb;
+
+	(void)state;
+	strbuf_init(&sb);
+	assert_int_equal(text_put_cut(&sb, &style, wide, 12, 8), 8);
+	assert_string_equal(sb.s, wide);
+	strbuf_reset(&sb);
+	assert_int_equal(text_put_cut(&sb, &style, wide, 12, 7), 7);
+	assert_string_equal(sb.s, "\xe6\xbc\xa2\xe6\xbc\xa2…\xe6\xbc\xa2");
+	strbuf_reset(&sb);
+	assert_int_equal(text_put_cut(&sb, &style, wide, 12, 2), 1);
+	assert_string_equal(sb.s, "…");
+	strbuf_reset(&sb);
+	style.ascii = true;
+	assert_int_equal(text_put_cut(&sb, &style, "0123456789", 10, 5), 5);
+	assert_string_equal(sb.s, "01~89");
+	strbuf_fini(&sb);
+}
+
+static struct proc sender = {.pid = 12, .comm = "tar"}, receiver = {.pid = 13, .comm = "g\"z\n"};
+static struct chan pipe_chan = {.id = 3, .mech = MECH_PIPE, .name = (char *)"pipe:[77]"};
+static const struct party local_src = {.proc = &sender}, local_dst = {.proc = &receiver};
+static const struct party remote = {.addr = (char *)"10.0.0.5:443"}, unknown = {0};
+
+static struct message message_between(const struct party *src, const struct party *dst)
+{
+	return (struct message){.recv_ns = 5001234567,
+				.chan = &pipe_chan,
+				.src = src,
+				.dst = dst,
+				.src_tid = src->proc ? 12 : 0,
+				.dst_tid = dst->proc ? 14 : 0,
+				.bytes = 4096,
+				.latency_ns = 12345,
+				.recv_blocked_ns = 1000000,
+				.backlog = 512};
+}
+
+static void assert_jsonl(const struct message *msg, const char *expected)
+{
+	struct sink out;
+
+	sink_init_mem(&out);
+	assert_int_equal(message_jsonl(&out, msg, 5000000000), 0);
+	assert_string_equal(out.buf.s, expected);
+	sink_fini(&out);
+}
+
+static void message_as_json(void **state)
+{
+	struct message msg = message_between(&local_src, &local_dst);
+
+	(void)state;
+	assert_jsonl(
+		&msg,
+		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
+		"\"src_pid\":12,\"src_tid\":12,\"src_comm\":\"tar\","
+		"\"dst_pid\":13,\"dst_tid\":14,\"dst_comm\":\"g\\\"z\\n\","
+		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
+	msg = message_between(&remote, &local_dst);
+	assert_jsonl(
+		&msg,
+		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
+		"\"src_addr\":\"10.0.0.5:443\","
+		"\"dst_pid\":13,\"dst_tid\":14,\"dst_comm\":\"g\\\"z\\n\","
+		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
+	msg = message_between(&local_src, &unknown);
+	assert_jsonl(
+		&msg,
+		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
+		"\"src_pid\":12,\"src_tid\":12,\"src_comm\":\"tar\","
+		"\"dst_pid\":0,\"dst_tid\":0,\"dst_comm\":\"?\","
+		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
+}
+
+static void message_as_text(void **state)
+{
+	struct message msg = message_between(&local_src, &local_dst);
+	struct sink out;
+
+	(void)state;
+	sink_init_mem(&out);
+	assert_int_equal(message_text_head(&out), 0);
+	assert_int_equal(message_text(&out, &msg, 5000000000, false), 0);
+	msg = message_between(&remote, &unknown);
+	assert_int_equal(message_text(&out, &msg, 6000000000, false), 0);
+	assert_string_equal(
+		out.buf.s,
+		"      TIME s MECHANISM    CHAN SENDER                RECEIVER                 "
+		"BYTES  LATENCY us SEND-BLK us RECV-BLK us  BACKLOG NAME\n"
+		"    0.001234 pipe            3 tar[12]               g\"z\\n[13]                 "
+		"4096        12.3         0.0      1000.0      512 pipe:[77]\n"
+		"    0.000000 pipe            3 10.0.0.5:443          ?                         "
+		"4096        12.3         0.0      1000.0      512 pipe:[77]\n");
+	sink_fini(&out);
+}
+
+static void status_as_a_shell_tells_it(void **state)
+{
+	(void)state;
+	assert_int_equal(status_as_shell(W_EXITCODE(3, 0)), 3);
+	assert_int_equal(status_as_shell(W_EXITCODE(0, 9)), 137);
+}
+
+static void blocked_time_is_never_negative(void **state)
+{
+	struct inflight i = {.enter_ns = 100, .seen_ns = 350};
+
+	(void)state;
+	assert_int_equal(blocked_for_ns(&i), 250);
+	i.seen_ns = 50;
+	assert_int_equal(blocked_for_ns(&i), 0);
+}
+
+static void states_of_processes(void **state)
+{
+	struct proc procs[4] = {{.pid = 1}, {.pid = 2}, {.pid = 3}, {.pid = 4, .exited = true}};
+	struct inflight in[3] = {
+		{.proc = &procs[0], .op = OP_WAIT, .asleep = true},
+		{.proc = &procs[0], .op = OP_SEND, .asleep = true, .chan = &pipe_chan},
+		{.proc = &procs[1], .op = OP_WAIT, .asleep = true},
+	};
+	const void *rows[] = {&in[0], &in[1], &in[2]};
+	struct walk states = {rows, 3}, none = WALK_INIT;
+
+	(void)state;
+	assert_string_equal(proc_state(&states, &procs[0]), "blocked");
+	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
+	assert_string_equal(proc_state(&states, &procs[2]), "running");
+	assert_string_equal(proc_state(&states, &procs[3]), "exited");
+	assert_string_equal(proc_state(&none, &procs[0]), "running");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_line_when_it_fits),
+		cmocka_unit_test(long_names_lose_their_middle),
+		cmocka_unit_test(narrow_tables_take_two_lines),
+		cmocka_unit_test(no_line_is_too_wide),
+		cmocka_unit_test(colours_and_hostile_text),
+		cmocka_unit_test(cut_counts_columns_not_bytes),
+		cmocka_unit_test(message_as_json),
+		cmocka_unit_test(message_as_text),
+		cmocka_unit_test(status_as_a_shell_tells_it),
+		cmocka_unit_test(blocked_time_is_never_negative),
+		cmocka_unit_test(states_of_processes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
