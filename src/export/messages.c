@@ -29,7 +29,8 @@ enum type {
 };
 
 struct message_column {
-	const char *key;   /* with the JSON around it; NULL: not in JSON */
+	const char *key; /* with the JSON around it; NULL: not in JSON */
+	unsigned int key_len;
 	const char *title; /* NULL: not in text */
 	enum type type;
 	unsigned int width; /* text; the last column is as wide as it is */
@@ -95,19 +96,20 @@ GET_U64(send_blocked, l->msg->send_blocked_ns)
 GET_U64(recv_blocked, l->msg->recv_blocked_ns)
 GET_U64(backlog, l->msg->backlog)
 
-#define KEY(s) ",\"" s "\":"
+#define KEY(s) ",\"" s "\":", sizeof(",\"" s "\":") - 1
+#define NO_KEY NULL, 0
 
 static const struct message_column columns[] = {
 	{KEY("t_ns"), "TIME s", T_TIME, 12, get_time, NULL},
 	{KEY("mechanism"), "MECHANISM", T_STR, 11, get_mechanism, NULL},
 	{KEY("channel"), "CHAN", T_U64, 5, get_channel, NULL},
 	{KEY("name"), NULL, T_STR, 0, get_name, NULL},
-	{NULL, "SENDER", T_PARTY, 21, NULL, src},
+	{NO_KEY, "SENDER", T_PARTY, 21, NULL, src},
 	{KEY("src_pid"), NULL, T_U64, 0, get_src_pid, NULL},
 	{KEY("src_tid"), NULL, T_U64, 0, get_src_tid, NULL},
 	{KEY("src_comm"), NULL, T_STR, 0, get_src_comm, NULL},
 	{KEY("src_addr"), NULL, T_STR, 0, get_src_addr, NULL},
-	{NULL, "RECEIVER", T_PARTY, 21, NULL, dst},
+	{NO_KEY, "RECEIVER", T_PARTY, 21, NULL, dst},
 	{KEY("dst_pid"), NULL, T_U64, 0, get_dst_pid, NULL},
 	{KEY("dst_tid"), NULL, T_U64, 0, get_dst_tid, NULL},
 	{KEY("dst_comm"), NULL, T_STR, 0, get_dst_comm, NULL},
@@ -118,7 +120,7 @@ static const struct message_column columns[] = {
 	{KEY("recv_blocked_ns"), "RECV-BLK us", T_NS, 11, get_recv_blocked, NULL},
 	{KEY("backlog"), "BACKLOG", T_U64, 8, get_backlog, NULL},
 	/* Last: a name is as long as it likes. */
-	{NULL, "NAME", T_STR, 0, get_name, NULL},
+	{NO_KEY, "NAME", T_STR, 0, get_name, NULL},
 };
 
 #define COLUMN_CNT (sizeof(columns) / sizeof(columns[0]))
@@ -135,7 +137,7 @@ int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns
 
 		if (!c->key || !c->get(&l, &v))
 			continue;
-		strbuf_puts(sb, c->key);
+		strbuf_put(sb, c->key, c->key_len);
 		if (c->type == T_STR)
 			json_put_string(sb, v.str, strlen(v.str));
 		else

@@ -108,12 +108,24 @@ void strbuf_printf(struct strbuf *sb, const char *fmt, ...)
 
 void strbuf_put_u64(struct strbuf *sb, uint64_t v)
 {
+	/* Two digits for each division: much of a message line's time went here. */
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	char digits[20];
 	unsigned int at = sizeof(digits);
 
-	do
-		digits[--at] = (char)('0' + v % 10);
-	while (v /= 10);
+	for (; v >= 100; v /= 100) {
+		at -= 2;
+		memcpy(digits + at, pairs + 2 * (v % 100), 2);
+	}
+	if (v >= 10) {
+		at -= 2;
+		memcpy(digits + at, pairs + 2 * v, 2);
+	} else {
+		digits[--at] = (char)('0' + v);
+	}
 	strbuf_put(sb, digits + at, sizeof(digits) - at);
 }
 
@@ -131,20 +143,35 @@ static void put_byte_escaped(struct strbuf *sb, char c)
 	strbuf_printf(sb, "\\x%02x", (unsigned char)c);
 }
 
+/* Bytes at s that are printable ASCII: nearly every name is nothing else. */
+static size_t plain_run(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= ' ' && s[n] < 0x7f && s[n] != '\\')
+		n++;
+	return n;
+}
+
 static void put_escaped(struct strbuf *sb, const char *s, size_t len, bool ascii)
 {
-	unsigned int n;
+	size_t i = 0, n;
 	uint32_t cp;
 
-	for (size_t i = 0; i < len; i += n) {
+	for (;;) {
+		n = plain_run(s + i, len - i);
+		strbuf_put(sb, s + i, n);
+		i += n;
+		if (i == len)
+			return;
 		n = utf8_next(s + i, len - i, &cp);
-		if (n && cp != '\\' && !utf8_is_unsafe(cp) && !(ascii && n > 1)) {
+		if (n > 1 && !ascii && !utf8_is_unsafe(cp)) {
 			strbuf_put(sb, s + i, n);
+			i += n;
 			continue;
 		}
-		n += !n;
-		for (unsigned int k = 0; k < n; k++)
-			put_byte_escaped(sb, s[i + k]);
+		for (n += !n; n; n--)
+			put_byte_escaped(sb, s[i++]);
 	}
 }
 

@@ -75,6 +75,11 @@ size_t utf8_str_width(const char *s, size_t len)
 	uint32_t cp;
 
 	for (size_t i = 0; i < len; i += n) {
+		if ((unsigned char)s[i] < 0x80) {
+			n = 1;
+			width++;
+			continue;
+		}
 		n = utf8_next(s + i, len - i, &cp);
 		width += n ? utf8_width(cp) : 1;
 		n += !n;
