@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,6 +86,37 @@ static void command_that_is_not_let_go_never_runs(void **state)
 	rmdir(dir);
 }
 
+/* The lock is free then, too: the child must not take that for leave to run. */
+static void command_of_a_dead_parent_never_runs(void **state)
+{
+	char dir[] = "/tmp/ipcspy-test-XXXXXX", file[64], script[96];
+	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
+	int alive[2];
+	pid_t pid;
+	char c;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/ran", dir);
+	snprintf(script, sizeof(script), "echo >%s", file);
+	assert_int_equal(pipe(alive), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct command command;
+
+		_exit(command_start(&command, argv) != 0);
+	}
+	close(alive[1]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	/* End of file: the waiting child is gone as well. */
+	assert_int_equal(read(alive[0], &c, 1), 0);
+	assert_int_not_equal(access(file, F_OK), 0);
+	close(alive[0]);
+	unlink(file);
+	rmdir(dir);
+}
+
 static void missing_command_says_why(void **state)
 {
 	char *argv[] = {(char *)"/nonexistent/program", NULL};
@@ -120,6 +151,7 @@ static pid_t spawn_sleeper(void)
 
 	assert_true(pid >= 0);
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
 		_exit(0);
 	}
@@ -297,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(command_runs_when_let_go),
 		cmocka_unit_test(command_that_is_not_let_go_never_runs),
+		cmocka_unit_test(command_of_a_dead_parent_never_runs),
 		cmocka_unit_test(missing_command_says_why),
 		cmocka_unit_test(command_gets_signals),
 		cmocka_unit_test(targets_are_watched_until_the_last_ends),

@@ -93,6 +93,7 @@ static void escapes_what_a_terminal_must_not_see(void **state)
 		/* cut off, overlong, surrogate, beyond U+10FFFF */
 		BYTES("\xe2\x82", "\\xe2\\x82", "\\xe2\\x82"),
 		BYTES("\xc0\xaf", "\\xc0\\xaf", "\\xc0\\xaf"),
+		BYTES("\xe0\x80\xaf", "\\xe0\\x80\\xaf", "\\xe0\\x80\\xaf"),
 		BYTES("\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80"),
 		BYTES("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", "\\xf4\\x90\\x80\\x80"),
 	};
