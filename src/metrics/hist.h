@@ -2,10 +2,12 @@
 /*
  * hist.h - log-linear histogram of unsigned 64-bit values (nanoseconds).
  *
- * Each power of two is split in 32 equal buckets, so a quantile is off by at
- * most 1.6 % (half a bucket). The blocks of a power of two are allocated when
- * first hit; an empty histogram owns no heap. min, max, sum and count are
- * exact. Owner: whoever embeds it; hist_fini() frees the blocks.
+ * Each power of two is a block of 32 equal buckets, so a quantile is off by at
+ * most 1.6 % (half a bucket). Blocks exist from their first hit on and lie
+ * side by side in one array, in order of value; `used` says which: thousands
+ * of flows each hit only a handful. An empty histogram owns no heap. min, max,
+ * sum and count are exact. Owner: whoever embeds it; hist_fini() frees the
+ * blocks.
  */
 #ifndef IPCSPY_HIST_H
 #define IPCSPY_HIST_H
@@ -18,7 +20,8 @@
 
 struct hist {
 	uint64_t count, sum, min, max;
-	uint32_t **block; /* HIST_BLOCKS pointers, each NULL or HIST_SUB counters */
+	uint64_t used;	   /* bit b: block b is in the array */
+	uint32_t *buckets; /* HIST_SUB counters for each bit of used */
 };
 
 void hist_init(struct hist *h);

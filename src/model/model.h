@@ -24,6 +24,7 @@
 #include "metrics/hist.h"
 
 struct chan_class;
+struct remote;
 
 /* Identity of a process: pid and start time. */
 struct proc {
@@ -37,7 +38,12 @@ struct proc {
 	struct {
 		uint64_t count, total_ns, max_ns, now_ns;
 	} waits;       /* asleep in poll, select, epoll */
-	unsigned int refs; /* endpoints and flows that name it */
+	unsigned int refs; /* endpoints, holders, operations in flight and conversations naming it */
+
+	/* the model's own */
+	struct list_head endpoints;  /* by in_proc */
+	struct list_node in_gone;    /* exited, oldest first */
+	unsigned int inflight_cnt;
 };
 
 /* A time that tasks spent asleep, or an endpoint could not send. */
@@ -62,6 +68,12 @@ struct endpoint {
 	struct span_stat blocked;
 	struct span_stat stalled; /* EAGAIN until the next successful send */
 	uint64_t stall_since_ns;  /* 0: not stalled */
+
+	/* the model's own */
+	struct list_node in_proc;
+	struct flow *last_flow;	  /* receivers: the flow of the last message */
+	uint64_t full_mark_ns;	  /* the channel's full_ns when the last send returned */
+	uint64_t key;		  /* in the map of endpoints */
 };
 
 /* One end of a flow: a process here, or an address elsewhere. */
@@ -79,7 +91,12 @@ struct flow {
 	uint64_t messages, bytes;
 	struct hist latency;
 	uint64_t paired[PAIR_MAX];
-	uint64_t first_ns, last_ns;
+	uint64_t first_ns, last_ns; /* first message's send, last message's receive */
+
+	/* the model's own */
+	const void *from, *to; /* endpoint or struct remote */
+	struct conversation *conv;
+	uint64_t key; /* in the map of flows */
 };
 
 struct chan {
@@ -104,6 +121,17 @@ struct chan {
 	uint64_t first_ns, last_ns;
 	struct list_head endpoints, flows;
 	void *priv; /* the class's own state */
+
+	/* the model's own */
+	struct list_head objs;	  /* struct obj by in_chan */
+	struct list_head holders; /* struct holder by in_chan */
+	struct list_node in_held; /* receives wait for their send; unlinked: next is NULL */
+	struct list_node in_closed;
+	struct remote *remotes;
+	unsigned int remote_cnt;
+	uint64_t dir_now[2];	  /* backlog per direction */
+	uint8_t full_dirs;	  /* bit per direction that has no room */
+	uint64_t closed_ns;
 };
 
 /* An operation entered and not returned, from the latest snapshot. */
@@ -144,6 +172,10 @@ struct conversation {
 	struct proc *a, *b;
 	struct chan *chan_ab, *chan_ba; /* the same for a socket */
 	struct hist turnaround_a, turnaround_b; /* end of a receive to start of that process's next send */
+
+	/* the model's own */
+	uint64_t received_a_ns, received_b_ns; /* end of a receive that no send answered yet, 0 none */
+	uint64_t key;
 };
 
 struct loss {

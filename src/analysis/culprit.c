@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The process that the others wait for. Every sleep on a channel is blamed on
+ * whoever is at its other end. A process that itself sleeps most of the time
+ * passes that blame on, in proportion, to those that it waits for; after a few
+ * rounds it lies with whoever is busy while others wait.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/analysis.h"
+#include "lib/hmap.h"
+#include "model/class.h"
+
+#define ROUNDS	   16
+#define WORTH_SHARE 10 /* percent of the time observed that others must have waited */
+
+struct edge { /* waiter sleeps because of cause */
+	size_t waiter, cause;
+	double ns;
+};
+
+struct node {
+	struct proc *proc;
+	double waited;		/* on channels, all edges that leave */
+	double asleep;		/* share of its time that it slept, 0 ... 1 */
+	double caused, blame, next;
+	unsigned int waiters;
+};
+
+struct graph {
+	struct node *nodes;
+	struct edge *edges;
+	size_t node_cnt, node_cap, edge_cnt, edge_cap;
+	struct hmap index; /* proc -> number of its node, plus 1 */
+};
+
+static int more(void **v, size_t *cap, size_t cnt, size_t size)
+{
+	size_t want = *cap ? *cap * 2 : 64;
+	void *p;
+
+	if (cnt < *cap)
+		return 0;
+	p = realloc(*v, want * size);
+	if (!p)
+		return -ENOMEM;
+	*v = p;
+	*cap = want;
+	return 0;
+}
+
+static int node_of(struct graph *g, struct proc *p, size_t *out)
+{
+	uintptr_t at = (uintptr_t)hmap_get(&g->index, (uintptr_t)p);
+
+	if (!at) {
+		if (more((void **)&g->nodes, &g->node_cap, g->node_cnt, sizeof(*g->nodes)) ||
+		    hmap_put(&g->index, (uintptr_t)p, (void *)(uintptr_t)(g->node_cnt + 1)))
+			return -ENOMEM;
+		g->nodes[g->node_cnt] = (struct node){.proc = p};
+		at = ++g->node_cnt;
+	}
+	*out = at - 1;
+	return 0;
+}
+
+/* At the other end of what ep waits for. */
+static bool is_cause(const struct endpoint *ep, const struct endpoint *other)
+{
+	if (other->proc == ep->proc || other->role == EP_ATTACH || other->role == ep->role)
+		return false;
+	return ep->chan->cls->shape != SHAPE_PAIR || other->side != ep->side;
+}
+
+static int add_edge(struct graph *g, struct proc *waiter, struct proc *cause, double ns)
+{
+	size_t w, c;
+
+	if (more((void **)&g->edges, &g->edge_cap, g->edge_cnt, sizeof(*g->edges)) ||
+	    node_of(g, waiter, &w) || node_of(g, cause, &c))
+		return -ENOMEM;
+	g->edges[g->edge_cnt++] = (struct edge){w, c, ns};
+	g->nodes[w].waited += ns;
+	g->nodes[c].caused += ns;
+	g->nodes[c].waiters++;
+	return 0;
+}
+
+static int add_waits_of(struct graph *g, const struct endpoint *ep)
+{
+	double ns = (double)(ep->blocked.total_ns + ep->blocked.now_ns + ep->stalled.total_ns);
+	unsigned int causes = 0;
+	int err = 0;
+
+	if (ns == 0 || ep->role == EP_ATTACH)
+		return 0;
+	list_for_each (other, &ep->chan->endpoints, struct endpoint, in_chan)
+		causes += is_cause(ep, other);
+	list_for_each (other, &ep->chan->endpoints, struct endpoint, in_chan)
+		if (!err && is_cause(ep, other))
+			err = add_edge(g, ep->proc, other->proc, ns / causes);
+	return err;
+}
+
+/* The share of the time from its start, or ours, that the process slept on somebody. */
+static void measure_sleep(struct graph *g, const struct model *m)
+{
+	uint64_t start_ns = model_start_ns(m), now_ns = model_now_ns(m), from_ns;
+	double span;
+
+	for (size_t i = 0; i < g->node_cnt; i++) {
+		struct node *n = &g->nodes[i];
+
+		from_ns = n->proc->start_ns > start_ns ? n->proc->start_ns : start_ns;
+		span = now_ns > from_ns ? (double)(now_ns - from_ns) : 1;
+		n->asleep = (n->waited + (double)n->proc->waits.total_ns +
+			     (double)n->proc->waits.now_ns) / span;
+		if (n->asleep > 1)
+			n->asleep = 1;
+		n->blame = n->caused;
+	}
+}
+
+/* Each keeps the blame for the time it was awake and hands on the rest. */
+static void pass_blame(struct graph *g)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < g->node_cnt; i++) {
+			struct node *n = &g->nodes[i];
+
+			n->next = n->blame * (n->waited > 0 ? 1 - n->asleep : 1);
+		}
+		for (size_t i = 0; i < g->edge_cnt; i++) {
+			const struct edge *e = &g->edges[i];
+			const struct node *w = &g->nodes[e->waiter];
+
+			g->nodes[e->cause].next += w->blame * w->asleep * e->ns / w->waited;
+		}
+		for (size_t i = 0; i < g->node_cnt; i++)
+			g->nodes[i].blame = g->nodes[i].next;
+	}
+}
+
+static struct culprit pick(const struct graph *g, const struct model *m)
+{
+	double worth = (double)(model_now_ns(m) - model_start_ns(m)) * WORTH_SHARE / 100;
+	const struct node *best = NULL;
+	double score, best_score = 0;
+
+	for (size_t i = 0; i < g->node_cnt; i++) {
+		const struct node *n = &g->nodes[i];
+
+		score = n->blame * (1 - n->asleep);
+		if (n->caused >= worth && score > best_score) {
+			best = n;
+			best_score = score;
+		}
+	}
+	if (!best)
+		return (struct culprit){NULL, 0, 0};
+	return (struct culprit){best->proc, (uint64_t)best->caused, best->waiters};
+}
+
+struct culprit find_culprit(const struct model *m)
+{
+	struct culprit found = {NULL, 0, 0};
+	struct graph g = {0};
+	int err = 0;
+
+	hmap_init(&g.index);
+	list_for_each (c, model_chans(m), struct chan, in_model)
+		list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+			if (!err)
+				err = add_waits_of(&g, ep);
+	if (!err) {
+		measure_sleep(&g, m);
+		pass_blame(&g);
+		found = pick(&g, m);
+	}
+	hmap_fini(&g.index);
+	free(g.nodes);
+	free(g.edges);
+	return found;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What limits a flow: its sender, its receiver, or neither. */
+#include "analysis/analysis.h"
+
+#define NOTICEABLE 100	  /* permille: below, waiting limits nobody */
+#define NEAR_FULL  500	  /* permille of the time without room that means a slow receiver */
+#define IDLE_NS	   1000000000ull
+
+static const struct endpoint *endpoint_of(const struct flow *f, enum ep_role role)
+{
+	const struct proc *p = role == EP_SEND ? f->src.proc : f->dst.proc;
+
+	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan)
+		if (ep->proc == p && ep->role == role)
+			return ep;
+	return NULL;
+}
+
+static uint64_t span_ns(const struct span_stat *s)
+{
+	return s->total_ns + s->now_ns;
+}
+
+static uint64_t send_waited_ns(const struct model *m, const struct flow *f)
+{
+	const struct endpoint *ep = endpoint_of(f, EP_SEND);
+	uint64_t ns;
+
+	if (!ep)
+		return 0;
+	ns = span_ns(&ep->blocked) + span_ns(&ep->stalled);
+	if (ep->stall_since_ns && model_now_ns(m) > ep->stall_since_ns)
+		ns += model_now_ns(m) - ep->stall_since_ns;
+	return ns;
+}
+
+/* A receiver that never sleeps in the receive itself waits in poll and its like. */
+static uint64_t recv_waited_ns(const struct flow *f)
+{
+	const struct endpoint *ep = endpoint_of(f, EP_RECV);
+
+	if (!ep)
+		return 0;
+	if (ep->blocked.count || ep->blocked.now_ns)
+		return span_ns(&ep->blocked);
+	return ep->proc->waits.total_ns + ep->proc->waits.now_ns;
+}
+
+static uint64_t full_ns(const struct model *m, const struct chan *c)
+{
+	uint64_t since = c->backlog.full_since_ns, now_ns = model_now_ns(m);
+
+	return c->backlog.full_ns + (since && now_ns > since ? now_ns - since : 0);
+}
+
+/* First send to last receive; to now while one end is stuck in the middle of it. */
+static uint64_t active_ns(const struct model *m, const struct flow *f)
+{
+	const struct endpoint *src = endpoint_of(f, EP_SEND);
+	uint64_t end_ns = f->last_ns;
+
+	if (src && (src->blocked.now_ns || src->stall_since_ns))
+		end_ns = model_now_ns(m);
+	return end_ns > f->first_ns ? end_ns - f->first_ns : 0;
+}
+
+static unsigned int share(uint64_t part, uint64_t whole)
+{
+	if (part >= whole)
+		return 1000;
+	return (unsigned int)((double)part * 1000 / (double)whole);
+}
+
+static bool fell_silent(const struct model *m, const struct flow *f, uint64_t active)
+{
+	uint64_t silent_ns = model_now_ns(m) > f->last_ns ? model_now_ns(m) - f->last_ns : 0;
+	const struct endpoint *src = endpoint_of(f, EP_SEND);
+
+	return f->chan->open && silent_ns > IDLE_NS && silent_ns / 2 > active &&
+	       !(src && (src->blocked.now_ns || src->stall_since_ns));
+}
+
+struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
+{
+	struct verdict v = {VERDICT_IDLE, 0, 0, 0};
+	uint64_t active = active_ns(m, f);
+	unsigned int send, recv;
+
+	if (!f->messages || !active)
+		return v;
+	v.send_blocked = share(send_waited_ns(m, f), active);
+	v.recv_blocked = share(recv_waited_ns(f), active);
+	v.full = share(full_ns(m, f->chan), active);
+	if (fell_silent(m, f, active))
+		return v;
+	send = v.full >= NEAR_FULL && v.full > v.send_blocked ? v.full : v.send_blocked;
+	recv = v.recv_blocked;
+	v.kind = VERDICT_BALANCED;
+	if (send < NOTICEABLE && recv < NOTICEABLE)
+		return v;
+	if (2 * send >= 3 * recv)
+		v.kind = VERDICT_CONSUMER_BOUND;
+	else if (2 * recv >= 3 * send)
+		v.kind = VERDICT_PRODUCER_BOUND;
+	return v;
+}
+
+const char *verdict_name(enum verdict_kind kind)
+{
+	static const char *const names[] = {
+		[VERDICT_IDLE] = "idle",
+		[VERDICT_BALANCED] = "balanced",
+		[VERDICT_PRODUCER_BOUND] = "producer-bound",
+		[VERDICT_CONSUMER_BOUND] = "consumer-bound",
+	};
+
+	return (unsigned int)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
+}

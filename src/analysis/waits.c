@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Who could end a wait. */
+#include "analysis/analysis.h"
+#include "model/class.h"
+
+struct set {
+	struct proc **out;
+	size_t max, cnt;
+};
+
+static void set_add(struct set *s, struct proc *p)
+{
+	size_t i, known = s->cnt < s->max ? s->cnt : s->max;
+
+	for (i = 0; i < known; i++)
+		if (s->out[i] == p)
+			return;
+	if (s->cnt < s->max)
+		s->out[s->cnt] = p;
+	s->cnt++;
+}
+
+/* The side that the waiting process is on: where its endpoint is. */
+static int side_of(const struct chan *c, const struct proc *p, enum ep_role role)
+{
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		if (ep->proc == p && ep->role == role)
+			return ep->side;
+	list_for_each (h, &c->holders, struct holder, in_chan)
+		if (h->proc == p)
+			return h->side;
+	return -1;
+}
+
+/* Could this descriptor end the wait? On a queue only its receivers hold one. */
+static bool holder_helps(const struct inflight *i, const struct holder *h, int side)
+{
+	bool send = i->op == OP_SEND;
+
+	switch (i->chan->cls->shape) {
+	case SHAPE_PIPE:
+		return h->can & (send ? HOLDF_READ : HOLDF_WRITE);
+	case SHAPE_PAIR:
+		return h->side != side;
+	default:
+		return send;
+	}
+}
+
+static bool endpoint_helps(const struct inflight *i, const struct endpoint *ep, int side)
+{
+	bool send = i->op == OP_SEND;
+
+	if (i->chan->cls->shape == SHAPE_PAIR)
+		return ep->side != side;
+	return ep->role == (send ? EP_RECV : EP_SEND);
+}
+
+/* Those that hold the other end; where the snapshot names none, those that used it. */
+static void collect(const struct inflight *i, struct set *s, bool self)
+{
+	int side = side_of(i->chan, i->proc, i->op == OP_SEND ? EP_SEND : EP_RECV);
+
+	list_for_each (h, &i->chan->holders, struct holder, in_chan)
+		if ((h->proc == i->proc) == self && !h->proc->exited && holder_helps(i, h, side))
+			set_add(s, h->proc);
+	if (s->cnt)
+		return;
+	list_for_each (ep, &i->chan->endpoints, struct endpoint, in_chan)
+		if ((ep->proc == i->proc) == self && !ep->proc->exited &&
+		    endpoint_helps(i, ep, side))
+			set_add(s, ep->proc);
+}
+
+size_t waits_for(const struct model *m, const struct inflight *i, struct proc **out, size_t max)
+{
+	struct set s = {out, max, 0};
+
+	(void)m;
+	if (!i->chan || i->op == OP_ACCEPT)
+		return 0;
+	collect(i, &s, false);
+	/* A process that waits for itself alone will wait for ever: that is worth saying. */
+	if (!s.cnt)
+		collect(i, &s, true);
+	return s.cnt;
+}
+
+bool inflight_is_blocked(const struct inflight *i)
+{
+	return i->asleep && i->op != OP_WAIT;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * class.h - the interface between the model and one kind of channel.
+ *
+ * A class decides which channel an object belongs to, and finds for every
+ * receive the send that it answers. Everything else (processes, endpoints,
+ * flows, backlog, holders, folding) is common and in internal.h. A class is one
+ * file, one `const struct chan_class`, and one row for each of its mechanisms
+ * in mech.c; README.md in this directory says how to add one.
+ */
+#ifndef IPCSPY_CLASS_H
+#define IPCSPY_CLASS_H
+
+#include "ipcspy/event.h"
+#include "model/model.h"
+
+/* What the kernel calls the object: a pipe, one socket. Objects make up channels. */
+struct obj {
+	uint64_t id;
+	struct chan *chan;	 /* NULL: belongs to none (yet) */
+	struct endpoint *ep[3];	 /* by role: the last process that used it so */
+	const struct chan_class *cls;
+	uint8_t mech, side;
+	uint8_t flags;		 /* OBJF_* of the latest description */
+	bool described, dead;
+	uint32_t netns, capacity;
+	uint64_t self, peer, ino;
+	struct obj_net *net;	 /* addresses and bound name; NULL for pipes */
+	struct obj *next_same;	 /* others in the same bucket of an index */
+	struct list_node in_model, in_chan;
+	uint64_t held_gen;	 /* the last snapshot in which somebody held it */
+};
+
+struct obj_net {
+	struct ev_addr_in laddr, raddr;
+	struct chan *to;	 /* datagram senders: where the last one went */
+	uint64_t to_key, to_gen;
+	struct remote *remote;
+	uint16_t name_len;
+	uint8_t name[IPCSPY_SUN_LEN + 4];
+};
+
+/* Who can end a wait on this channel. */
+enum chan_shape {
+	SHAPE_PIPE = 0,	 /* one object, ends told apart by what the descriptor allows */
+	SHAPE_PAIR = 1,	 /* two objects, each side waits for the other */
+	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
+};
+
+struct chan_class {
+	const char *unit; /* of capacity and backlog */
+	enum chan_shape shape;
+
+	/* o was described by ev, for the first time or again: sets o->chan, o->side if it can. */
+	int (*on_obj)(struct model *m, struct obj *o, const struct ev_obj *ev, bool first);
+
+	/* p finished a send or a receive on o; called for failed ones, too. */
+	int (*on_op)(struct model *m, struct obj *o, struct proc *p, const struct event *ev);
+
+	/*
+	 * The channel that an operation in flight on o waits for, made if need be,
+	 * or NULL. NULL function: o->chan.
+	 */
+	struct chan *(*chan_for)(struct model *m, struct obj *o, enum ipcspy_op op);
+
+	/* Time went on, or (finish) nothing more will come: settle what was held back. */
+	int (*settle)(struct model *m, struct chan *c, uint64_t now_ns, bool finish);
+
+	/* Records of this channel were lost: its byte offsets can no longer be trusted. */
+	void (*on_loss)(struct chan *c);
+
+	/* o is going away: forget it in the class's own state and indexes. */
+	void (*on_gone)(struct model *m, struct obj *o);
+
+	/* Name of the row that closed channels like c are folded into (static or into buf). */
+	const char *(*fold_name)(const struct chan *c, char *buf, size_t len);
+
+	/* Frees c->priv. */
+	void (*fini)(struct model *m, struct chan *c);
+};
+
+/* The class of a mechanism, NULL when the model knows none. */
+const struct chan_class *mech_class(unsigned int mech);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Endpoints: what each process did on each channel, counted from its system calls. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "model/internal.h"
+
+/* Results between these were interrupted by a signal and restart or become EINTR. */
+#define ERESTART_FIRST 512
+#define ERESTART_LAST  516
+
+static uint64_t ep_key(const struct chan *c, const struct proc *p, enum ep_role role)
+{
+	return hmap_mix((uintptr_t)c, (uintptr_t)p + role);
+}
+
+struct endpoint *ep_find(const struct model *m, const struct chan *c, const struct proc *p,
+			 enum ep_role role)
+{
+	uint64_t key = ep_key(c, p, role);
+	struct endpoint *ep;
+
+	/* Two pairs with one hash: the later one took the next key. */
+	for (ep = hmap_get(&m->eps, key); ep; ep = hmap_get(&m->eps, ++key))
+		if (ep->chan == c && ep->proc == p && ep->role == role)
+			break;
+	return ep;
+}
+
+struct endpoint *ep_get(struct model *m, struct chan *c, struct proc *p, enum ep_role role,
+			unsigned int side)
+{
+	struct endpoint *ep = ep_find(m, c, p, role), *attach;
+
+	if (ep)
+		return ep;
+	ep = calloc(1, sizeof(*ep));
+	if (!ep)
+		return NULL;
+	ep->key = ep_key(c, p, role);
+	while (hmap_get(&m->eps, ep->key))
+		ep->key++;
+	if (hmap_put(&m->eps, ep->key, ep)) {
+		free(ep);
+		return NULL;
+	}
+	ep->chan = c;
+	ep->proc = p;
+	ep->role = role;
+	ep->side = (uint8_t)side;
+	p->refs++;
+	list_add_tail(&c->endpoints, &ep->in_chan);
+	list_add_tail(&p->endpoints, &ep->in_proc);
+	if (p->target)
+		c->touched_by_target = true;
+	if (role != EP_ATTACH) {
+		attach = ep_find(m, c, p, EP_ATTACH);
+		if (attach)
+			ep_free(m, attach);
+	}
+	return ep;
+}
+
+void ep_free(struct model *m, struct endpoint *ep)
+{
+	list_for_each (o, &ep->chan->objs, struct obj, in_chan)
+		if (o->ep[ep->role] == ep)
+			o->ep[ep->role] = NULL;
+	hmap_del(&m->eps, ep->key);
+	list_del(&ep->in_chan);
+	list_del(&ep->in_proc);
+	proc_put(ep->proc);
+	free(ep);
+}
+
+struct endpoint *ep_of_obj(struct model *m, struct obj *o, struct chan *c, struct proc *p,
+			   enum ep_role role)
+{
+	struct endpoint *ep = o->ep[role];
+
+	if (ep && ep->proc == p && ep->chan == c)
+		return ep;
+	ep = ep_get(m, c, p, role, o->side);
+	/* Only the channel's own objects are told when it goes. */
+	if (ep && o->chan == c)
+		o->ep[role] = ep;
+	return ep;
+}
+
+static void span_add(struct span_stat *s, uint64_t ns)
+{
+	s->count++;
+	s->total_ns += ns;
+	if (ns > s->max_ns)
+		s->max_ns = ns;
+}
+
+static void count_failure(struct endpoint *ep, const struct ev_op *op)
+{
+	int err = -op->ret;
+
+	if (err == EAGAIN) {
+		ep->would_block++;
+		if (ep->role == EP_SEND && !ep->stall_since_ns)
+			ep->stall_since_ns = op->hdr.ts_ns;
+	} else if (err != EINTR && (err < ERESTART_FIRST || err > ERESTART_LAST)) {
+		ep->errors++;
+	}
+}
+
+bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
+{
+	uint32_t flags = op->hdr.flags;
+
+	ep->chan->last_ns = op->hdr.ts_ns;
+	if (!(flags & OPF_MORE))
+		ep->calls++;
+	if (op->blocked_ns)
+		span_add(&ep->blocked, op->blocked_ns);
+	if (op->ret < 0) {
+		count_failure(ep, op);
+		return false;
+	}
+	if (ep->role == EP_SEND && ep->stall_since_ns) {
+		span_add(&ep->stalled, op->hdr.ts_ns > ep->stall_since_ns
+					       ? op->hdr.ts_ns - ep->stall_since_ns
+					       : 0);
+		ep->stall_since_ns = 0;
+	}
+	if (flags & (OPF_PEEK | OPF_ERRQUEUE) || (op->ret == 0 && !messages))
+		return false;
+	ep->messages++;
+	ep->bytes += (uint32_t)op->ret;
+	return true;
+}
+
+/* Time without room until now, the span that is still going on included. */
+static uint64_t full_until(const struct chan *c, uint64_t now_ns)
+{
+	uint64_t since = c->backlog.full_since_ns;
+
+	return c->backlog.full_ns + (since && now_ns > since ? now_ns - since : 0);
+}
+
+/*
+ * OPF_FULL says how it is after a call. Inside a call that slept for room the
+ * channel was full at least as long as the sleep, even where reads in between
+ * saw a moment's room that the same call filled again at once: what the flags
+ * did not already count since this sender's last call is added.
+ */
+void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op)
+{
+	struct chan *c = ep->chan;
+	uint32_t flags = op->hdr.flags;
+	bool send = ep->role == EP_SEND;
+	uint64_t now_ns = op->hdr.ts_ns, counted;
+
+	chan_full(c, dir, flags & OPF_FULL || (send && op->ret == -EAGAIN), now_ns);
+	if (!send)
+		return;
+	if (op->blocked_ns) {
+		counted = full_until(c, now_ns) - ep->full_mark_ns;
+		if (op->blocked_ns > counted)
+			c->backlog.full_ns += op->blocked_ns - counted;
+	}
+	ep->full_mark_ns = full_until(c, now_ns);
+}
+
+void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op)
+{
+	*x = (struct xfer){
+		.ep = ep,
+		.enter_ns = op->enter_ns,
+		.exit_ns = op->hdr.ts_ns,
+		.blocked_ns = op->blocked_ns,
+		.left = (uint32_t)op->ret,
+		.len = (uint32_t)op->ret,
+		.fp = op->fp,
+		.tid = op->hdr.tid,
+		.backlog = op->backlog,
+		.flags = op->hdr.flags & 0xffff,
+	};
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Folding: closed channels beyond those kept are merged, oldest first, into
+ * one row per mechanism and kind of name, so that memory follows what is open
+ * and not what ever was. Totals stay: what a channel, its endpoints and its
+ * flows counted is added to the row's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+#define FOLD_NAME_LEN 256
+#define KEEP_DEFAULT  1024
+#define ROWS_MAX      1024 /* names in the world are without number; beyond, one row takes all */
+
+static uint64_t name_hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 0x100000001b3ull;
+	return h;
+}
+
+static struct chan *fold_row(struct model *m, const struct chan *c)
+{
+	char buf[FOLD_NAME_LEN];
+	const char *name = c->cls->fold_name ? c->cls->fold_name(c, buf, sizeof(buf)) : "[closed]";
+	uint64_t key;
+	struct chan *row;
+
+	if (m->fold_rows.cnt >= ROWS_MAX)
+		name = "[closed]";
+	key = hmap_mix(name_hash(name), c->mech);
+	row = hmap_get(&m->fold_rows, key);
+	if (row)
+		return row;
+	row = chan_new(m, c->mech, 0, c->first_ns);
+	if (!row)
+		return NULL;
+	free(row->priv);
+	row->priv = NULL;
+	row->open = false;
+	if (chan_set_name(row, name, strlen(name)) || hmap_put(&m->fold_rows, key, row)) {
+		chan_free(m, row);
+		return NULL;
+	}
+	return row;
+}
+
+static void span_fold(struct span_stat *to, const struct span_stat *from)
+{
+	to->count += from->count;
+	to->total_ns += from->total_ns;
+	if (from->max_ns > to->max_ns)
+		to->max_ns = from->max_ns;
+}
+
+static int fold_endpoint(struct model *m, struct chan *row, const struct endpoint *ep)
+{
+	struct endpoint *to = ep_get(m, row, ep->proc, ep->role, ep->side);
+
+	if (!to)
+		return -ENOMEM;
+	to->calls += ep->calls;
+	to->messages += ep->messages;
+	to->bytes += ep->bytes;
+	to->errors += ep->errors;
+	to->would_block += ep->would_block;
+	span_fold(&to->blocked, &ep->blocked);
+	span_fold(&to->stalled, &ep->stalled);
+	return 0;
+}
+
+/* The remote end's host with any port: clients choose a new one each time. */
+static struct remote *fold_remote(struct chan *row, const void *end)
+{
+	const struct remote *r = end;
+	struct ev_addr_in host = r->addr;
+	struct remote *to;
+	char *colon;
+
+	host.port = 0;
+	to = chan_remote(row, &host, true);
+	colon = to ? strrchr(to->text, ':') : NULL;
+	if (colon && to->addr.family)
+		strcpy(colon, ":*");
+	return to;
+}
+
+static int fold_flow(struct model *m, struct chan *row, const struct flow *f)
+{
+	const struct remote *src_far = NULL, *dst_far = NULL;
+	struct endpoint *src = NULL, *dst = NULL;
+	struct flow *to;
+
+	if (f->src.proc)
+		src = ep_get(m, row, f->src.proc, EP_SEND, 0);
+	else if (f->from)
+		src_far = fold_remote(row, f->from);
+	if (f->dst.proc)
+		dst = ep_get(m, row, f->dst.proc, EP_RECV, 0);
+	else if (f->to)
+		dst_far = fold_remote(row, f->to);
+	if ((f->src.proc && !src) || (f->dst.proc && !dst))
+		return -ENOMEM;
+	to = flow_get(m, src, src_far, dst, dst_far);
+	if (!to)
+		return -ENOMEM;
+	if (!to->messages || f->first_ns < to->first_ns)
+		to->first_ns = f->first_ns;
+	if (f->last_ns > to->last_ns)
+		to->last_ns = f->last_ns;
+	to->messages += f->messages;
+	to->bytes += f->bytes;
+	for (int i = 0; i < PAIR_MAX; i++)
+		to->paired[i] += f->paired[i];
+	if (hist_merge(&to->latency, &f->latency))
+		return -ENOMEM;
+	return f->conv ? conv_fold(m, f->conv, f->chan, row) : 0;
+}
+
+static int fold_chan(struct model *m, struct chan *c)
+{
+	struct chan *row = fold_row(m, c);
+	int err = row ? 0 : -ENOMEM;
+
+	if (c->cls->settle && row)
+		err = c->cls->settle(m, c, m->now_ns, true);
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		if (!err && ep->role != EP_ATTACH)
+			err = fold_endpoint(m, row, ep);
+	list_for_each (f, &c->flows, struct flow, in_chan)
+		if (!err)
+			err = fold_flow(m, row, f);
+	if (err)
+		return err;
+	row->folded++;
+	row->incomplete |= c->incomplete;
+	row->touched_by_target |= c->touched_by_target;
+	row->dropped += c->dropped;
+	row->unpaired += c->unpaired;
+	row->lost += c->lost;
+	row->backlog.full_ns += c->backlog.full_ns;
+	if (c->backlog.max > row->backlog.max)
+		row->backlog.max = c->backlog.max;
+	if (c->capacity > row->capacity)
+		row->capacity = c->capacity;
+	if (c->first_ns < row->first_ns)
+		row->first_ns = c->first_ns;
+	if (c->last_ns > row->last_ns)
+		row->last_ns = c->last_ns;
+	chan_free(m, c);
+	return 0;
+}
+
+int fold_closed(struct model *m, unsigned int keep)
+{
+	struct chan *c;
+	int err = 0;
+
+	if (!keep)
+		keep = KEEP_DEFAULT;
+	while (!err && m->closed_cnt > keep && (c = list_first(&m->closed, struct chan, in_closed)))
+		err = fold_chan(m, c);
+	return err;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Kernel objects. Each is described by EV_OBJ before the first operation on
+ * it; when that record was lost, the operation itself makes a nameless one, so
+ * that nothing is dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+struct obj *obj_find(struct model *m, uint64_t id)
+{
+	struct obj *o = m->last_obj;
+
+	if (o && o->id == id)
+		return o;
+	o = hmap_get(&m->objs_by_id, id);
+	if (o)
+		m->last_obj = o;
+	return o;
+}
+
+struct obj *obj_get(struct model *m, uint64_t id, unsigned int mech)
+{
+	const struct chan_class *cls;
+	struct obj *o = obj_find(m, id);
+
+	if (o)
+		return o;
+	cls = mech_class(mech);
+	if (!cls)
+		return NULL;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return NULL;
+	o->id = id;
+	o->cls = cls;
+	o->mech = (uint8_t)mech;
+	if (hmap_put(&m->objs_by_id, id, o)) {
+		free(o);
+		return NULL;
+	}
+	list_add_tail(&m->objs, &o->in_model);
+	m->last_obj = o;
+	return o;
+}
+
+void obj_join(struct obj *o, struct chan *c, unsigned int side)
+{
+	if (o->chan)
+		list_del(&o->in_chan);
+	o->chan = c;
+	o->side = (uint8_t)side;
+	memset(o->ep, 0, sizeof(o->ep));
+	list_add_tail(&c->objs, &o->in_chan);
+}
+
+void obj_free(struct model *m, struct obj *o)
+{
+	if (o->cls->on_gone)
+		o->cls->on_gone(m, o);
+	if (o->chan)
+		list_del(&o->in_chan);
+	if (m->last_obj == o)
+		m->last_obj = NULL;
+	hmap_del(&m->objs_by_id, o->id);
+	list_del(&o->in_model);
+	free(o->net);
+	free(o);
+}
+
+int obj_describe(struct model *m, const struct ev_obj *ev)
+{
+	struct obj *o = obj_get(m, ev->chan, ev->mech);
+	bool first;
+	int err;
+
+	if (!o)
+		return mech_class(ev->mech) ? -ENOMEM : 0;
+	if (o->mech != ev->mech)
+		return 0;
+	first = !o->described;
+	o->described = true;
+	o->flags = (uint8_t)ev->hdr.flags;
+	o->capacity = ev->capacity;
+	o->ino = ev->ino;
+	o->netns = ev->netns;
+	err = o->cls->on_obj(m, o, ev, first);
+	if (!err && o->chan && ev->capacity && o->cls->shape != SHAPE_PAIR)
+		o->chan->capacity = ev->capacity;
+	return err;
+}
+
+/* Is somebody but p known to use or hold o's end of its channel? */
+static bool used_by_others(const struct obj *o, const struct proc *p)
+{
+	list_for_each (h, &o->chan->holders, struct holder, in_chan)
+		if (h->proc != p && !h->proc->exited && h->side == o->side)
+			return true;
+	list_for_each (ep, &o->chan->endpoints, struct endpoint, in_chan)
+		if (ep->proc != p && !ep->proc->exited && ep->side == o->side)
+			return true;
+	return false;
+}
+
+void obj_closed_by(struct model *m, struct obj *o, const struct proc *p)
+{
+	if (!o->chan || o->cls->shape == SHAPE_PIPE || used_by_others(o, p))
+		return;
+	o->dead = true;
+	list_for_each (other, &o->chan->objs, struct obj, in_chan)
+		if (!other->dead)
+			return;
+	chan_close(m, o->chan);
+}
