@@ -25,6 +25,18 @@ struct {
 	__type(value, __u32);
 } exit_progs SEC(".maps");
 
+/*
+ * A tail call with a constant index is a direct jump; with a variable one it is
+ * an indirect call through a retpoline, on every system call of the machine.
+ */
+static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
+{
+#pragma unroll
+	for (__u32 i = FAM_NONE + 1; i < FAM_MAX; i++)
+		if (fam == i)
+			bpf_tail_call_static(ctx, progs, i);
+}
+
 #define TASK_INTERRUPTIBLE 1
 #define TS_COMPAT	   2 /* thread_info.status inside a 32-bit call, x86 */
 
@@ -48,7 +60,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 			count_lost(LOST_COMPAT);
 		return 0;
 	}
-	bpf_tail_call(ctx, &enter_progs, fam);
+	dispatch(ctx, &enter_progs, fam);
 	return 0;
 }
 
@@ -60,7 +72,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 
 	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
 		return 0;
-	bpf_tail_call(ctx, &exit_progs, fam);
+	dispatch(ctx, &exit_progs, fam);
 	return 0;
 }
 

@@ -19,12 +19,17 @@ int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 	struct inflight *in;
 	bool known = false;
 
+	if (row->sys_flags & SYSF_RENUMBER) {
+		fd_invalidate(task);
+		if (row->op == OP_NONE)
+			return 0;
+	}
 	if (is_ignored(task, is_target(t)) || (!t && !cfg.all))
 		return 0;
 	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
 		return 0;
 	if (row->how == CTL_FD || row->how == CTL_RET)
-		known = object_of_fd(&o, task, t, regs->di, 0);
+		known = object_of_fd(&o, task, t, regs->di, NULL);
 	if (row->how == CTL_FD && !known)
 		return 0;
 	in = op_begin(t, task, nr, row->op, 0);
@@ -43,16 +48,13 @@ int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 static __noinline bool object_renew(struct objref *o, struct task_struct *task, __u32 fd,
 				    bool target, __u32 flags)
 {
-	struct file *file = file_of_fd(task, fd);
-	struct inode *inode = NULL;
-	unsigned long ino = 0;
+	__u64 file = (__u64)file_of_fd(task, fd);
 
-	if (!file || KREAD(&inode, &file->f_inode) || KREAD(&ino, &inode->i_ino) ||
-	    !object_resolve(o, file, inode, ino))
+	if (!file || !object_resolve(o, file))
 		return false;
 	if (target)
 		object_watch(o);
-	return object_emit(o, file, task, fd, flags);
+	return object_emit(o, file, pid_tgid_of(task), fd, flags);
 }
 
 static __always_inline void ctl_pair(struct inflight *in, struct task_struct *task, bool target)
@@ -79,6 +81,9 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 	struct sample s = {};
 	struct objref o = {};
 
+	/* at entry, against what was cached; here, against what was looked up meanwhile */
+	if (syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RENUMBER)
+		fd_invalidate(task);
 	if (!in)
 		return 0;
 	if (in->how == CTL_PAIR0 || in->how == CTL_PAIR3) {

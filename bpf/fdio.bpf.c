@@ -6,28 +6,23 @@
  */
 #include "op.bpf.h"
 
-/*
- * Reads the destination of a datagram into scratch and returns the key its
- * receiver is watched under. 0 where nothing says who that is.
- */
-static __noinline __u64 dest_key(struct task_struct *task, __u32 fd, __u64 uaddr, __u32 len)
-{
-	struct scratch *s = get_scratch();
-	struct file *file = file_of_fd(task, fd);
-	struct inode *inode = NULL;
-	struct objref o = {};
-	__u16 mode = 0;
+#define SOCKADDR_MAX	  128 /* sizeof(struct sockaddr_storage): what a receive may have written */
+#define MSGHDR_NAME_BYTES 16  /* of struct msghdr_user: name and its length */
 
-	if (!s || !file)
-		return 0;
-	KREAD(&inode, &file->f_inode);
-	KREAD(&mode, &inode->i_mode);
-	if ((mode & S_IFMT) != S_IFSOCK || !sock_resolve(&o, file) || !is_dgram(o.mech))
-		return 0;
-	__builtin_memset(&s->obj.raddr, 0, sizeof(s->obj.raddr) + sizeof(s->obj.name));
-	if (uaddr)
-		addr_from_user(&s->obj.raddr, &s->obj.name, uaddr, len);
-	return dgram_dest_key(&o, &s->obj.raddr, &s->obj.name);
+/* Where the call sends to, if it says so. */
+static __always_inline void read_dest(struct user_addr *to, const volatile struct ipcspy_sys *row,
+				      struct pt_regs *regs)
+{
+	struct msghdr_user m;
+
+	if (row->addr_arg != ARG_NONE) {
+		to->uaddr = regs->r8;
+		to->len = regs->r9;
+	} else if (row->how == BUF_MSG &&
+		   !bpf_probe_read_user(&m, MSGHDR_NAME_BYTES, (void *)regs->si)) {
+		to->uaddr = m.name;
+		to->len = m.namelen;
+	}
 }
 
 SEC("tp_btf/sys_enter")
@@ -36,42 +31,33 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	__u32 fd = regs->di, flags = 0, addrlen = 0;
-	bool target = is_target(t);
+	bool send = row->op == OP_SEND;
+	struct user_addr to = {};
 	struct inflight *in;
 	struct objref o = {};
-	__u64 key = 0, addr = 0;
+	__u32 flags = 0;
 
-	if (is_ignored(task, target))
+	if (is_ignored(task, is_target(t)))
 		return 0;
-	if (row->addr_arg != ARG_NONE) {
-		addr = regs->r8;
-		addrlen = row->op == OP_SEND ? regs->r9 : 0;
-	} else if (row->how == BUF_MSG) {
-		struct msghdr_user m;
-
-		if (row->op == OP_SEND && !bpf_probe_read_user(&m, 16, (void *)regs->si) && m.name) {
-			addr = m.name;
-			addrlen = m.namelen;
-		}
-	}
-	/* write(2) on a connected datagram socket has a destination, too */
-	if (row->op == OP_SEND && !target)
-		key = dest_key(task, fd, addr, addrlen);
-	if (!object_of_fd(&o, task, t, fd, key))
+	if (send)
+		read_dest(&to, row, regs);
+	if (!object_of_fd(&o, task, t, regs->di, send ? &to : NULL))
 		return 0;
-	if (row->op == OP_SEND && target && is_dgram(o.mech))
-		watch_key(dest_key(task, fd, addr, addrlen));
 	if (row->flags_arg != ARG_NONE)
 		flags = msg_flags(sys_arg(regs, row->flags_arg));
 	in = op_begin(t, task, nr, row->op, flags);
 	if (!in)
 		return 0;
 	in->buf = regs->si;
-	in->addr = addr;
-	in->arg = row->op == OP_SEND ? addrlen : regs->dx;
 	in->how = row->how;
 	in->a = o;
+	if (send) {
+		in->addr = to.uaddr;
+		in->arg = to.len;
+	} else if (row->addr_arg != ARG_NONE) {
+		in->addr = regs->r8;
+		in->arg = SOCKADDR_MAX;
+	}
 	return 0;
 }
 
@@ -88,7 +74,6 @@ static __noinline void emit_with_addr(const struct inflight *in, struct sample *
 		struct ev_addr_un un;
 	} *eu;
 	struct scratch *sc = get_scratch();
-	__u64 id = bpf_get_current_pid_tgid();
 	__u16 family = 0;
 
 	if (!sc)
@@ -99,7 +84,7 @@ static __noinline void emit_with_addr(const struct inflight *in, struct sample *
 		eu = bpf_ringbuf_reserve(&events, sizeof(*eu), 0);
 		if (!eu)
 			goto lost;
-		op_fill(&eu->op, in, &in->a, s, id, ret, OPF_ADDR_UN);
+		op_fill(&eu->op, in, &in->a, s, ret, OPF_ADDR_UN);
 		eu->op.hdr.len = sizeof(*eu);
 		eu->un = sc->obj.name;
 		bpf_ringbuf_submit(eu, BPF_RB_NO_WAKEUP);
@@ -107,7 +92,7 @@ static __noinline void emit_with_addr(const struct inflight *in, struct sample *
 		e4 = bpf_ringbuf_reserve(&events, sizeof(*e4), 0);
 		if (!e4)
 			goto lost;
-		op_fill(&e4->op, in, &in->a, s, id, ret, OPF_ADDR_IN);
+		op_fill(&e4->op, in, &in->a, s, ret, OPF_ADDR_IN);
 		e4->op.hdr.len = sizeof(*e4);
 		e4->in = sc->obj.raddr;
 		bpf_ringbuf_submit(e4, BPF_RB_NO_WAKEUP);
@@ -125,12 +110,10 @@ static __always_inline bool has_addr(const struct inflight *in, __s32 ret)
 	return ret >= 0 && is_dgram(in->a.mech) && (in->op == OP_SEND || in->a.mech == MECH_UDP);
 }
 
-#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage): what a receive may have written */
-
 static __always_inline void emit_msg(const struct inflight *in, struct sample *s, __s32 ret,
 				     const struct msghdr_user *m)
 {
-	if (m->iovlen)
+	if (m->iovlen && wants_fingerprint(in, s))
 		fingerprint_iov(s, m->iov, ret);
 	if (in->op == OP_RECV && (m->flags & MSG_TRUNC))
 		s->flags |= OPF_TRUNC;
@@ -155,12 +138,14 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 		emit_msg(in, &s, ret, &m);
 		return 0;
 	}
-	if (in->how == BUF_PLAIN)
-		fingerprint(&s, in->buf, FP_BYTES, ret);
-	else if (in->how == BUF_IOV)
-		fingerprint_iov(&s, in->buf, ret);
+	if (wants_fingerprint(in, &s)) {
+		if (in->how == BUF_PLAIN)
+			fingerprint(&s, in->buf, FP_BYTES, ret);
+		else
+			fingerprint_iov(&s, in->buf, ret);
+	}
 	if (in->addr && has_addr(in, ret))
-		emit_with_addr(in, &s, ret, in->addr, in->op == OP_SEND ? in->arg : SOCKADDR_MAX);
+		emit_with_addr(in, &s, ret, in->addr, in->arg);
 	else
 		op_emit(in, &in->a, &s, in->op, ret, 0);
 	return 0;
@@ -172,22 +157,17 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	bool target = is_target(t);
-	struct msghdr_user m = {};
+	struct user_addr to = {};
 	struct inflight *in;
 	struct objref o = {};
-	__u64 key = 0;
 
-	if (is_ignored(task, target))
+	if (is_ignored(task, is_target(t)))
 		return 0;
 	/* the first message's destination stands for all: they mostly go to one */
-	bpf_probe_read_user(&m, 16, (void *)regs->si);
 	if (row->op == OP_SEND)
-		key = dest_key(task, regs->di, m.name, m.namelen);
-	if (!object_of_fd(&o, task, t, regs->di, key))
+		read_dest(&to, row, regs);
+	if (!object_of_fd(&o, task, t, regs->di, row->op == OP_SEND ? &to : NULL))
 		return 0;
-	if (target && key)
-		watch_key(key);
 	in = op_begin(t, task, nr, row->op, msg_flags(regs->r10));
 	if (!in)
 		return 0;

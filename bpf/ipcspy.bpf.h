@@ -41,11 +41,14 @@ struct objref {
 	__u16 family;
 };
 
-/* A descriptor resolved before: the same file, inode and inode number are the same object. */
+/*
+ * A descriptor resolved before. It still stands for the same file as long as the
+ * process closed or replaced no descriptor: see fd_generation().
+ */
 struct fd_cached {
-	__u64 file;
-	__u64 inode;
-	__u64 ino;
+	__u32 fd;
+	__u32 gen;
+	__u64 used;
 	struct objref obj;
 };
 
@@ -58,6 +61,7 @@ struct inflight {
 	__u64 blocked_ns;
 	__u64 buf;	/* user address: buffer, iovec, msghdr, descriptor pair */
 	__u64 addr;	/* user address of a struct sockaddr, 0 none */
+	__u64 pid_tgid; /* as bpf_get_current_pid_tgid() gives it, which costs more */
 	__u32 waker;
 	__u32 flags;	/* OPF_* known at entry */
 	__u32 arg;	/* BUF_IOV: count; shutdown: how */
@@ -88,6 +92,19 @@ struct {
 	__type(value, struct task_ctx);
 } tasks __weak SEC(".maps");
 
+/*
+ * How often a process closed or replaced a descriptor, by its pid. Two processes
+ * in one slot only cost a look that was not needed. Plain memory instead of a
+ * map: a look costs two nanoseconds, not thirty.
+ */
+#define FD_GENS (1 << 12)
+__u32 fd_gens[FD_GENS] __weak;
+
+/* Who sends, who receives, by a hash of the channel: one task, or CROWD. See crowded(). */
+#define OWNERS (1 << 16)
+#define CROWD  0xffffffff
+__u32 owners[OWNERS] __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 25);
@@ -108,6 +125,10 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } watched __weak SEC(".maps");
+
+/* Zero: no key with this hash is watched. Most channels of strangers end here, cheaply. */
+#define WATCH_HINTS (1 << 16)
+__u8 watch_hint[WATCH_HINTS] __weak;
 
 /* Records lost per mechanism; then the two counters below. */
 enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_MAX };
@@ -147,8 +168,14 @@ static __always_inline __u64 mix(__u64 a, __u64 b)
 	return h ^ (h >> 29);
 }
 
+/* Zero: no task with this tid has storage, so there is no need to look. */
+#define TASK_HINTS (1 << 16)
+__u8 task_hint[TASK_HINTS] __weak;
+
 static __always_inline struct task_ctx *task_find(struct task_struct *task)
 {
+	if (!task_hint[task->pid & (TASK_HINTS - 1)])
+		return NULL;
 	return bpf_task_storage_get(&tasks, task, 0, 0);
 }
 
@@ -164,14 +191,22 @@ static __always_inline struct task_ctx *task_make(struct task_struct *task)
 {
 	struct task_ctx *t;
 
+	task_hint[task->pid & (TASK_HINTS - 1)] = 1;
 	t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		count_lost(LOST_TABLE);
 	return t;
 }
 
+/*
+ * Functions marked GLOBAL are verified once, by themselves, instead of once for
+ * each path that leads to them: that keeps loading fast. They take no kernel
+ * pointers, only numbers and pointers to sized memory, which may be NULL.
+ */
+#define GLOBAL __weak __noinline
+
 /* The ring had no room for a record of this object. */
-static __noinline void lose(__u32 mech, __u64 id)
+GLOBAL int lose(__u32 mech, __u64 id)
 {
 	__u64 *n;
 
@@ -179,19 +214,23 @@ static __noinline void lose(__u32 mech, __u64 id)
 	n = bpf_map_lookup_elem(&objects, &id);
 	if (n)
 		__sync_fetch_and_add(n, 1);
+	return 0;
 }
 
 static __always_inline void watch_key(__u64 key)
 {
 	__u8 one = 1;
 
-	if (key && bpf_map_update_elem(&watched, &key, &one, BPF_ANY))
+	if (!key)
+		return;
+	watch_hint[key & (WATCH_HINTS - 1)] = 1;
+	if (bpf_map_update_elem(&watched, &key, &one, BPF_ANY))
 		count_lost(LOST_TABLE);
 }
 
 static __always_inline bool is_watched(__u64 key)
 {
-	return bpf_map_lookup_elem(&watched, &key) != NULL;
+	return watch_hint[key & (WATCH_HINTS - 1)] && bpf_map_lookup_elem(&watched, &key);
 }
 
 static __always_inline void hdr_init(struct ev_hdr *h, __u16 kind, __u16 len, __u32 pid, __u32 tid,
@@ -252,23 +291,57 @@ static __always_inline bool is_ignored(struct task_struct *task, bool target)
 	return (__u32)task->tgid == cfg.self_tgid || (!target && !cfg.peers);
 }
 
+static __always_inline __u32 *fd_generation(struct task_struct *task)
+{
+	return &fd_gens[(__u32)task->tgid & (FD_GENS - 1)];
+}
+
+static __always_inline void fd_invalidate(struct task_struct *task)
+{
+	__sync_fetch_and_add(fd_generation(task), 1);
+}
+
+/*
+ * Whether more than one task sends or receives in this direction of a channel,
+ * as far as seen: then order alone does not tell whose message is whose. Two
+ * channels in one slot only cost fingerprints that were not needed.
+ */
+static __always_inline bool crowded(__u64 dir, bool send, __u32 tid)
+{
+	__u32 *mine = &owners[(send ? dir : dir >> 16) & (OWNERS - 1)];
+	__u32 *theirs = &owners[(send ? dir >> 16 : dir) & (OWNERS - 1)];
+
+	if (*mine != tid && *mine != CROWD)
+		*mine = *mine ? CROWD : tid;
+	return *mine == CROWD || *theirs == CROWD;
+}
+
+/*
+ * Fields that lie close together are copied in one go, since a read of kernel
+ * memory costs 24 ns whether it is 4 bytes or 64. SPAN_READ fills the array
+ * span from a type's field `first` on; SPAN_GET takes a field out of the copy. Offsets are
+ * those of the running kernel; a field outside the copy is read by itself.
+ */
+#define SPAN_READ(span, ptr, type, first)                                      \
+	bpf_probe_read_kernel(span, sizeof(span),                              \
+			      (void *)(ptr) + bpf_core_field_offset(type, first))
+#define SPAN_GET(dst, span, ptr, type, first, field)                                             \
+	({                                                                                       \
+		__u32 _at = bpf_core_field_offset(type, field) -                                 \
+			    bpf_core_field_offset(type, first);                                  \
+		if (_at <= sizeof(span) - sizeof(*(dst)))                                        \
+			__builtin_memcpy(dst, (char *)(span) + _at, sizeof(*(dst)));             \
+		else                                                                             \
+			bpf_probe_read_kernel(dst, sizeof(*(dst)),                               \
+					      (void *)(ptr) + bpf_core_field_offset(type, field)); \
+	})
+
+/* The i-th argument of the call that regs belong to. */
 static __always_inline unsigned long sys_arg(struct pt_regs *regs, __u32 i)
 {
-	switch (i) {
-	case 0:
-		return regs->di;
-	case 1:
-		return regs->si;
-	case 2:
-		return regs->dx;
-	case 3:
-		return regs->r10;
-	case 4:
-		return regs->r8;
-	case 5:
-		return regs->r9;
-	}
-	return 0;
+	unsigned long args[8] = {regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9};
+
+	return args[i & 7];
 }
 
 #endif

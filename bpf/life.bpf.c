@@ -7,13 +7,20 @@
  */
 #include "op.bpf.h"
 
+struct comm_name {
+	__u8 comm[IPCSPY_COMM_LEN];
+};
+
 /* Glob over comm: * and ?. Backtracks to the last star; both strings are short. */
-static __noinline bool glob_match(const __u8 *comm)
+GLOBAL int glob_match(const struct comm_name *name)
 {
 	__u32 p = 0, c = 0, star = IPCSPY_GLOB_LEN, mark = 0;
 
+	if (!name)
+		return false;
+
 	for (int i = 0; i < 2 * IPCSPY_COMM_LEN * IPCSPY_COMM_LEN; i++) {
-		__u8 ch = comm[c & (IPCSPY_COMM_LEN - 1)];
+		__u8 ch = name->comm[c & (IPCSPY_COMM_LEN - 1)];
 		__u8 pat = p < cfg.glob_len ? cfg.glob[p & (IPCSPY_GLOB_LEN - 1)] : 0;
 
 		if (c >= IPCSPY_COMM_LEN)
@@ -38,12 +45,12 @@ static __noinline bool glob_match(const __u8 *comm)
 
 static __always_inline bool comm_matches(struct task_struct *task)
 {
-	__u8 comm[IPCSPY_COMM_LEN] = {};
+	struct comm_name name = {};
 
 	if (!cfg.glob_len)
 		return false;
-	bpf_probe_read_kernel(comm, sizeof(comm), task->comm);
-	return glob_match(comm);
+	bpf_probe_read_kernel(name.comm, sizeof(name.comm), task->comm);
+	return glob_match(&name);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -68,6 +75,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 {
 	struct task_ctx *t = task_find(task);
 
+	fd_invalidate(task); /* close-on-exec */
 	if (comm_matches(task) && (__u32)task->tgid != cfg.self_tgid) {
 		if (!t)
 			t = task_make(task);

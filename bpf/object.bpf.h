@@ -18,7 +18,10 @@ struct sample {
 	__u32 seq;
 	__u32 fp;
 	__u32 flags; /* OPF_FULL, OPF_EMPTY, OPF_BACKLOG, OPF_SEQ, OPF_FP */
+	__u64 dir;   /* names the direction of the channel, for crowded() */
 };
+
+#define DIR_ALWAYS ~0ull /* messages here need fingerprints however few the senders */
 
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
@@ -47,32 +50,36 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, __u32 f
 	return file;
 }
 
-/* Fills *o. False: not a channel, or of a mechanism that is switched off. */
-static __noinline bool object_resolve(struct objref *o, struct file *file, struct inode *inode,
-				      __u64 ino)
+/* Fills *o. 0: not a channel, or of a mechanism that is switched off. */
+GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 {
+	struct super_block *sb = NULL;
+	struct inode *inode = NULL;
+	__u64 private = 0, ino = 0;
+	char span[80];
 	__u16 mode = 0;
 	bool ok = false;
 
-	KREAD(&mode, &inode->i_mode);
+	if (!o || SPAN_READ(span, file_ptr, struct file, private_data))
+		return 0;
+	SPAN_GET(&private, span, file_ptr, struct file, private_data, private_data);
+	SPAN_GET(&inode, span, file_ptr, struct file, private_data, f_inode);
+	if (SPAN_READ(span, inode, struct inode, i_mode) || !private)
+		return 0;
+	SPAN_GET(&mode, span, inode, struct inode, i_mode, i_mode);
+	SPAN_GET(&sb, span, inode, struct inode, i_mode, i_sb);
+	SPAN_GET(&ino, span, inode, struct inode, i_mode, i_ino);
+	o->ptr = private;
 	o->ino = ino;
 	switch (mode & S_IFMT) {
 	case S_IFIFO:
-		ok = pipe_resolve(o, file, inode);
+		ok = pipe_resolve(o, inode, sb);
 		break;
 	case S_IFSOCK:
-		ok = sock_resolve(o, file);
+		ok = sock_resolve(o);
 		break;
 	}
 	return ok && (cfg.mech_mask & (1u << (o->mech & 31)));
-}
-
-static __noinline void object_describe(struct ev_obj *e, const struct objref *o, struct file *file)
-{
-	if (o->mech <= MECH_FIFO)
-		pipe_describe(e, o, file);
-	else
-		sock_describe(e, o);
 }
 
 static __always_inline void object_sample(struct sample *s, const struct objref *o, __u8 op)
@@ -83,81 +90,122 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 		sock_sample(s, o, op);
 }
 
-/* What every EV_OBJ holds, whatever its kind. */
-static __always_inline void object_fill(struct ev_obj *e, const struct objref *o, struct file *file,
-					struct task_struct *task, __s32 fd, __u32 flags)
+/* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
+GLOBAL int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd,
+			   __u32 flags)
 {
+	struct scratch *s = get_scratch();
+	struct ev_obj *e;
+
+	if (!s || !o)
+		return 0;
+	e = &s->obj;
 	__builtin_memset(e, 0, sizeof(*e));
-	hdr_init(&e->hdr, EV_OBJ, sizeof(*e), task->tgid, task->pid, flags, bpf_ktime_get_ns());
+	hdr_init(&e->hdr, EV_OBJ, sizeof(*e), pid_tgid >> 32, pid_tgid, flags, bpf_ktime_get_ns());
 	e->chan = o->id;
 	e->self = o->id;
 	e->ino = o->ino;
 	e->fd = fd;
 	e->mech = o->mech;
-	object_describe(e, o, file);
+	if (o->mech <= MECH_FIFO)
+		pipe_describe(e, o, (void *)file);
+	else
+		sock_describe(e, o);
+	return 1;
 }
 
-/* Emits EV_OBJ into the ring and remembers the object as described. */
-static __noinline bool object_emit(const struct objref *o, struct file *file,
-				   struct task_struct *task, __s32 fd, __u32 flags)
+/* Emits EV_OBJ into the ring and remembers the object as described. 0: it could not. */
+GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
-	__u64 zero = 0;
+	__u64 zero = 0, id;
 
-	if (!s)
-		return false;
-	object_fill(&s->obj, o, file, task, fd, flags);
+	if (!s || !o || !object_describe(o, file, pid_tgid, fd, flags))
+		return 0;
+	id = o->id;
 	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj), BPF_RB_NO_WAKEUP)) {
-		lose(o->mech, o->id);
-		return false;
+		lose(o->mech, id);
+		return 0;
 	}
-	if (bpf_map_update_elem(&objects, &o->id, &zero, BPF_NOEXIST) == -12)
-		count_lost(LOST_TABLE);
-	return true;
+	bpf_map_update_elem(&objects, &id, &zero, BPF_NOEXIST);
+	return 1;
 }
 
 /* A target uses this object: from now on everybody's operations on it count. */
-static __noinline void object_watch(const struct objref *o)
+GLOBAL int object_watch(const struct objref *o)
 {
+	if (!o)
+		return 0;
 	watch_key(o->wkey);
 	if (o->mech > MECH_FIFO)
 		sock_watch(o);
+	return 0;
+}
+
+static __always_inline __u64 pid_tgid_of(struct task_struct *task)
+{
+	return (__u64)task->tgid << 32 | (__u32)task->pid;
+}
+
+/* An address that the caller gives; uaddr 0: none. */
+struct user_addr {
+	__u64 uaddr;
+	__u32 len, pad;
+};
+
+/*
+ * The key that the receiver of a datagram is watched under. Without an address
+ * it is the connected one; 0 where nothing says who that is.
+ */
+GLOBAL __u64 dest_key(const struct objref *o, const struct user_addr *to)
+{
+	struct scratch *s = get_scratch();
+
+	if (!s || !o || !to)
+		return 0;
+	__builtin_memset(&s->obj.raddr, 0, sizeof(s->obj.raddr) + sizeof(s->obj.name));
+	if (to->uaddr)
+		addr_from_user(&s->obj.raddr, &s->obj.name, to->uaddr, to->len);
+	return dgram_dest_key(o, &s->obj.raddr, &s->obj.name);
 }
 
 /*
- * The object behind a descriptor that `task` is about to use. True: it is to
- * be traced, and was described. dest_key: of a datagram's destination, 0 none.
+ * The object behind a descriptor that `task` is about to use. True: it is to be
+ * traced, and was described. to: where it sends, NULL when it does not.
  */
 static __noinline bool object_of_fd(struct objref *out, struct task_struct *task,
-				    struct task_ctx *t, __u32 fd, __u64 dest_key)
+				    struct task_ctx *t, __u32 fd, const struct user_addr *to)
 {
-	struct file *file = file_of_fd(task, fd);
+	__u32 gen = *fd_generation(task);
 	bool target = is_target(t);
 	struct fd_cached *c = NULL;
-	struct inode *inode = NULL;
-	unsigned long ino = 0;
+	__u64 file, dest = 0;
 
-	if (!file || KREAD(&inode, &file->f_inode) || KREAD(&ino, &inode->i_ino))
-		return false;
 	if (t) {
-		c = &t->fds[((__u64)file >> 8) & (FD_CACHE - 1)];
-		if (c->file == (__u64)file && c->inode == (__u64)inode && c->ino == ino) {
+		c = &t->fds[fd & (FD_CACHE - 1)];
+		if (c->fd == fd && c->gen == gen && c->used) {
 			*out = c->obj;
 			return true;
 		}
 	}
-	if (!object_resolve(out, file, inode, ino))
+	file = (__u64)file_of_fd(task, fd);
+	if (!file || !object_resolve(out, file))
 		return false;
-	if (target)
+	if (to && is_dgram(out->mech))
+		dest = dest_key(out, to);
+	if (target) {
 		object_watch(out);
-	else if (!is_watched(out->wkey) && !(dest_key && is_watched(dest_key)))
+		watch_key(dest);
+	} else if (!is_watched(out->wkey) && !is_watched(dest)) {
 		return false;
-	if (!bpf_map_lookup_elem(&objects, &out->id) && !object_emit(out, file, task, fd, 0))
+	}
+	if (!bpf_map_lookup_elem(&objects, &out->id) &&
+	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
 		return false;
 	if (c && out->connected) {
-		c->file = (__u64)file;
-		c->inode = (__u64)inode;
-		c->ino = ino;
+		c->used = 1;
+		c->fd = fd;
+		c->gen = gen;
 		c->obj = *out;
 	}
 	return true;

@@ -50,6 +50,7 @@ static __always_inline struct inflight *op_begin(struct task_ctx *t, struct task
 	in->blocked_ns = 0;
 	in->buf = 0;
 	in->addr = 0;
+	in->pid_tgid = pid_tgid_of(task);
 	in->waker = 0;
 	in->flags = flags | (is_target(t) ? OPF_TARGET : 0);
 	in->arg = 0;
@@ -74,11 +75,11 @@ static __always_inline struct inflight *op_end(struct task_ctx *t, __u16 nr)
 }
 
 static __always_inline void op_fill(struct ev_op *e, const struct inflight *in,
-				    const struct objref *o, const struct sample *s, __u64 pid_tgid,
-				    __s32 ret, __u32 flags)
+				    const struct objref *o, const struct sample *s, __s32 ret,
+				    __u32 flags)
 {
-	hdr_init(&e->hdr, EV_OP, sizeof(*e), pid_tgid >> 32, pid_tgid, in->flags | s->flags | flags,
-		 bpf_ktime_get_ns());
+	hdr_init(&e->hdr, EV_OP, sizeof(*e), in->pid_tgid >> 32, in->pid_tgid,
+		 in->flags | s->flags | flags, bpf_ktime_get_ns());
 	e->chan = o->id;
 	e->enter_ns = in->enter_ns;
 	e->blocked_ns = in->blocked_ns;
@@ -102,7 +103,7 @@ static __always_inline void op_emit(const struct inflight *in, const struct objr
 		lose(o->mech, o->id);
 		return;
 	}
-	op_fill(e, in, o, s, bpf_get_current_pid_tgid(), ret, flags);
+	op_fill(e, in, o, s, ret, flags);
 	e->op = op;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
@@ -137,14 +138,15 @@ static __always_inline void fingerprint_iov(struct sample *s, __u64 iov, __s32 m
 		fingerprint(s, v.base, v.len, moved);
 }
 
+/* A fingerprint costs as much as all the rest of the exit: only where it can decide something. */
+static __always_inline bool wants_fingerprint(const struct inflight *in, const struct sample *s)
+{
+	return s->dir && (s->dir == DIR_ALWAYS || crowded(s->dir, in->op == OP_SEND, in->pid_tgid));
+}
+
 static __always_inline __u32 msg_flags(__u32 flags)
 {
 	return (flags & MSG_PEEK ? OPF_PEEK : 0) | (flags & MSG_ERRQUEUE ? OPF_ERRQUEUE : 0);
-}
-
-static __always_inline bool is_dgram(__u8 mech)
-{
-	return mech == MECH_UNIX_DGRAM || mech == MECH_UDP;
 }
 
 #endif

@@ -12,17 +12,27 @@
 #define PIPEFS_MAGIC 0x50495045
 #define PAGE_BYTES   4096
 
-static __always_inline bool pipe_resolve(struct objref *o, struct file *file, struct inode *inode)
+__u64 pipefs_sb __weak; /* the one superblock that all pipes share, once it was seen */
+
+static __always_inline bool is_pipefs(struct super_block *sb)
 {
-	struct super_block *sb = NULL;
 	unsigned long magic = 0;
+
+	if ((__u64)sb == pipefs_sb)
+		return true;
+	KREAD(&magic, &sb->s_magic);
+	if (magic != PIPEFS_MAGIC)
+		return false;
+	pipefs_sb = (__u64)sb;
+	return true;
+}
+
+static __always_inline bool pipe_resolve(struct objref *o, struct inode *inode,
+					 struct super_block *sb)
+{
 	__u32 dev = 0, gen = 0;
 
-	if (KREAD(&o->ptr, &file->private_data) || !o->ptr)
-		return false;
-	KREAD(&sb, &inode->i_sb);
-	KREAD(&magic, &sb->s_magic);
-	if (magic == PIPEFS_MAGIC) {
+	if (is_pipefs(sb)) {
 		o->mech = MECH_PIPE;
 		o->id = mix(o->ptr, o->ino);
 	} else {
@@ -37,83 +47,129 @@ static __always_inline bool pipe_resolve(struct objref *o, struct file *file, st
 	return true;
 }
 
-static long pipe_slot_add(__u32 i, void *arg)
+/* struct pipe_inode_info in one read. */
+struct pipe_view {
+	__u32 head, tail, max, ring_size;
+	struct pipe_buffer *bufs;
+};
+
+static __always_inline void pipe_look(struct pipe_view *v, __u64 pipe)
 {
-	struct {
-		struct pipe_buffer *bufs;
-		__u32 tail, mask, cnt, bytes;
-	} *w = arg;
-	struct pipe_buffer *bufs = w->bufs, *buf;
+	char span[104];
+
+	__builtin_memset(v, 0, sizeof(*v));
+	if (SPAN_READ(span, pipe, struct pipe_inode_info, head))
+		return;
+	SPAN_GET(&v->head, span, pipe, struct pipe_inode_info, head, head);
+	SPAN_GET(&v->tail, span, pipe, struct pipe_inode_info, head, tail);
+	SPAN_GET(&v->max, span, pipe, struct pipe_inode_info, head, max_usage);
+	SPAN_GET(&v->ring_size, span, pipe, struct pipe_inode_info, head, ring_size);
+	SPAN_GET(&v->bufs, span, pipe, struct pipe_inode_info, head, bufs);
+}
+
+static __always_inline __u32 slot_bytes(const struct pipe_view *v, __u32 i)
+{
+	struct pipe_buffer *buf = (void *)v->bufs + ((v->tail + i) & (v->ring_size - 1)) *
+							    bpf_core_type_size(struct pipe_buffer);
 	__u32 len = 0;
 
-	if (i >= w->cnt)
-		return 1;
-	buf = (void *)bufs + ((w->tail + i) & w->mask) * bpf_core_type_size(struct pipe_buffer);
 	KREAD(&len, &buf->len);
-	w->bytes += len;
+	return len;
+}
+
+struct slot_walk {
+	struct pipe_view v;
+	__u32 bytes, pad;
+};
+
+static long slot_add(__u32 i, void *arg)
+{
+	struct slot_walk *w = arg;
+
+	w->bytes += slot_bytes(&w->v, i);
 	return 0;
 }
 
-/* Bytes in cnt buffers from tail on. */
-static __noinline __u32 pipe_bytes(struct pipe_inode_info *pipe, __u32 tail, __u32 cnt)
-{
-	struct {
-		struct pipe_buffer *bufs;
-		__u32 tail, mask, cnt, bytes;
-	} w = {.tail = tail, .cnt = cnt};
-	__u32 ring_size = 0;
+#define RING_DEFAULT 16 /* PIPE_DEF_BUFFERS */
 
-	KREAD(&w.bufs, &pipe->bufs);
-	KREAD(&ring_size, &pipe->ring_size);
-	w.mask = ring_size - 1;
-	bpf_loop(cnt, pipe_slot_add, &w, 0);
+/* Bytes in a ring of the default size: all its buffers in one read. */
+static __always_inline __u32 ring_bytes(const struct pipe_view *v)
+{
+	const __u32 size = bpf_core_type_size(struct pipe_buffer);
+	const __u32 at = bpf_core_field_offset(struct pipe_buffer, len);
+	struct scratch *s = get_scratch();
+	__u32 bytes = 0, len;
+
+	if (!s || size > sizeof(s->bufs) / RING_DEFAULT ||
+	    bpf_probe_read_kernel(s->bufs, RING_DEFAULT * size, v->bufs))
+		return 0;
+	for (__u32 i = 0; i < RING_DEFAULT; i++) {
+		/* in use: i lies between tail and head, modulo the ring */
+		if (((i - v->tail) & (RING_DEFAULT - 1)) >= v->head - v->tail)
+			continue;
+		__builtin_memcpy(&len, s->bufs + i * size + at, sizeof(len));
+		bytes += len;
+	}
+	return bytes;
+}
+
+/* Bytes in the pipe; at most RING_MAX buffers are looked at. */
+#define RING_MAX 4096
+
+GLOBAL int pipe_bytes(const struct pipe_view *v)
+{
+	struct slot_walk w = {};
+	__u32 cnt;
+
+	if (!v)
+		return 0;
+	cnt = v->head - v->tail;
+	if (v->ring_size == RING_DEFAULT)
+		return ring_bytes(v);
+	w.v = *v;
+	bpf_loop(cnt < RING_MAX ? cnt : RING_MAX, slot_add, &w, 0);
 	return w.bytes;
 }
 
-/* The walk over a long queue is paid for at most once a millisecond and CPU. */
-#define PIPE_WALK_ALWAYS 16
-#define PIPE_WALK_NS	 1000000
+/* The walk over a long queue is paid for at most once a millisecond. */
+#define WALK_NS 1000000
 
-static __u64 pipe_walked_ns;
+__u64 pipe_walked_ns __weak;
 
 static __always_inline void pipe_sample(struct sample *s, const struct objref *o)
 {
-	struct pipe_inode_info *pipe = (void *)o->ptr;
-	__u32 head = 0, tail = 0, max = 0, cnt;
+	struct pipe_view v;
+	__u32 cnt;
 
-	KREAD(&head, &pipe->head);
-	KREAD(&tail, &pipe->tail);
-	cnt = head - tail;
+	s->dir = o->id;
+	pipe_look(&v, o->ptr);
+	cnt = v.head - v.tail;
 	if (!cnt) {
 		s->flags |= OPF_EMPTY | OPF_BACKLOG;
 		return;
 	}
-	KREAD(&max, &pipe->max_usage);
-	if (cnt >= max)
+	if (cnt >= v.max)
 		s->flags |= OPF_FULL;
-	if (cnt > PIPE_WALK_ALWAYS) {
+	if (cnt > RING_DEFAULT) {
 		__u64 now = bpf_ktime_get_ns();
 
-		if (now - pipe_walked_ns < PIPE_WALK_NS)
+		if (now - pipe_walked_ns < WALK_NS)
 			return;
 		pipe_walked_ns = now;
 	}
-	s->backlog = pipe_bytes(pipe, tail, cnt);
+	s->backlog = cnt == 1 ? slot_bytes(&v, 0) : pipe_bytes(&v);
 	s->flags |= OPF_BACKLOG;
 }
 
 static __always_inline void pipe_describe(struct ev_obj *e, const struct objref *o,
 					  struct file *file)
 {
-	struct pipe_inode_info *pipe = (void *)o->ptr;
-	__u32 max = 0, head = 0, tail = 0;
+	struct pipe_view v;
 
-	KREAD(&max, &pipe->max_usage);
-	e->capacity = max * PAGE_BYTES;
-	KREAD(&head, &pipe->head);
-	KREAD(&tail, &pipe->tail);
-	e->backlog = head == tail ? 0 : pipe_bytes(pipe, tail, head - tail);
-	e->hdr.flags |= OBJF_BACKLOG | (head - tail >= max ? OBJF_FULL : 0);
+	pipe_look(&v, o->ptr);
+	e->capacity = v.max * PAGE_BYTES;
+	e->backlog = v.head == v.tail ? 0 : pipe_bytes(&v);
+	e->hdr.flags |= OBJF_BACKLOG | (v.head - v.tail >= v.max ? OBJF_FULL : 0);
 	if (o->mech == MECH_FIFO) {
 		struct dentry *dentry = NULL;
 		const unsigned char *name = NULL;

@@ -31,12 +31,10 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct scratch *s = get_scratch();
-	struct inode *inode = NULL;
-	unsigned long ino = 0;
 	struct task_ctx *t;
 	struct objref o = {};
 	struct ev_hold h;
-	__u64 zero = 0;
+	__u64 zero = 0, file_ptr = 0;
 	bool target;
 	__u32 fd = ctx->fd;
 
@@ -46,9 +44,9 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	target = is_target(t);
 	if (snap_targets && !target)
 		return 0;
-	KREAD(&inode, &file->f_inode);
-	KREAD(&ino, &inode->i_ino);
-	if (!object_resolve(&o, file, inode, ino))
+	/* the verifier passes no typed pointer to a global function: fetch it as a number */
+	KREAD(&file_ptr, (__u64 *)&ctx->file);
+	if (!object_resolve(&o, file_ptr))
 		return 0;
 	if (target)
 		object_watch(&o);
@@ -62,7 +60,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		if (t)
 			t->flags |= TF_DESCRIBED;
 	}
-	object_fill(&s->obj, &o, file, task, fd, snap_obj_flags);
+	if (!object_describe(&o, file_ptr, pid_tgid_of(task), fd, snap_obj_flags))
+		return 0;
 	bpf_seq_write(seq, &s->obj, sizeof(s->obj));
 	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
 	hdr_init(&h.hdr, EV_HOLD, sizeof(h), task->tgid, task->pid,
@@ -97,16 +96,31 @@ static __always_inline void seq_inflight(struct seq_file *seq, struct task_struc
 	bpf_seq_write(seq, &e, sizeof(e));
 }
 
+/* The object that the call waits for; splice: whichever side is a channel. */
+static __always_inline bool adopt_object(struct objref *o, struct task_struct *task,
+					 struct task_ctx *t, const volatile struct ipcspy_sys *row,
+					 struct pt_regs *regs, bool *out_side)
+{
+	if (row->fam == FAM_WAIT)
+		return t != NULL;
+	if (row->fam != FAM_SPLICE)
+		return object_of_fd(o, task, t, regs->di, NULL);
+	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))
+		return true;
+	*out_side = true;
+	return row->out_arg != ARG_NONE && object_of_fd(o, task, t, sys_arg(regs, row->out_arg), NULL);
+}
+
 /*
  * A task that was inside a call before the hooks were there: its registers say
  * which. Parks it as if its entry had been seen now.
  */
-static __noinline bool adopt(struct task_struct *task, struct task_ctx *t)
+static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	const volatile struct ipcspy_sys *row;
-	struct objref a = {}, b = {};
-	bool has_a = false, has_b = false;
+	struct objref o = {};
+	bool out_side = false;
 	struct inflight *in;
 	__u64 nr;
 
@@ -117,34 +131,20 @@ static __noinline bool adopt(struct task_struct *task, struct task_ctx *t)
 	if (nr >= IPCSPY_NR_SYSCALLS || (int)regs->ax != -ENOSYS)
 		return false;
 	row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
-	if (row->fam == FAM_NONE || (row->fam == FAM_CTL && row->how >= CTL_PAIR0))
+	if (row->fam == FAM_NONE || (row->fam == FAM_CTL && row->how >= CTL_PAIR0) ||
+	    !adopt_object(&o, task, t, row, regs, &out_side))
 		return false;
-	if (row->fam == FAM_WAIT) {
-		if (!t)
-			return false;
-	} else if (row->fam == FAM_SPLICE) {
-		has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), 0);
-		if (row->out_arg != ARG_NONE)
-			has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), 0);
-		if (!has_a && !has_b)
-			return false;
-	} else {
-		has_a = object_of_fd(&a, task, t, regs->di, 0);
-		if (!has_a)
-			return false;
-	}
 	in = op_begin(t, task, nr, row->op, OPF_BEFORE_ATTACH);
 	if (!in)
 		return false;
 	in->how = row->how;
-	in->buf = row->fam == FAM_CTL ? regs->r10 : regs->si;
-	if (row->fam == FAM_CTL)
-		in->addr = regs->di;
-	if (has_a)
-		in->a = a;
-	if (has_b)
-		in->b = b;
-	in->sleep_on_b = row->fam == FAM_SPLICE && !has_a;
+	in->buf = regs->si;
+	in->addr = row->fam == FAM_CTL ? regs->di : 0;
+	if (out_side)
+		in->b = o;
+	else
+		in->a = o;
+	in->sleep_on_b = out_side;
 	in->sleep_ns = in->enter_ns;
 	return true;
 }

@@ -35,6 +35,11 @@ static __always_inline bool is_stream(__u8 mech)
 	return mech == MECH_UNIX_STREAM || mech == MECH_UNIX_SEQPACKET || mech == MECH_TCP;
 }
 
+static __always_inline bool is_dgram(__u8 mech)
+{
+	return mech == MECH_UNIX_DGRAM || mech == MECH_UDP;
+}
+
 /* IPv4 in IPv6 counts as IPv4, so that both ends of a connection agree. */
 static __always_inline void addr_normalize(struct ev_addr_in *a)
 {
@@ -120,14 +125,15 @@ static __always_inline __u8 unix_mech(__u16 type)
 	return MECH_NONE;
 }
 
-static __always_inline bool sock_resolve(struct objref *o, struct file *file)
+/* o->ptr is the struct socket when called, the struct sock afterwards. */
+static __always_inline bool sock_resolve(struct objref *o)
 {
-	struct socket *socket = NULL;
+	struct socket *socket = (void *)o->ptr;
 	__u16 type = 0, proto = 0;
 	struct sock *sk = NULL;
 	__be16 dport = 0;
 
-	if (KREAD(&socket, &file->private_data) || KREAD(&sk, &socket->sk) || !sk)
+	if (KREAD(&sk, &socket->sk) || !sk)
 		return false;
 	o->ptr = (__u64)sk;
 	KREAD(&o->family, &sk->__sk_common.skc_family);
@@ -162,10 +168,15 @@ static __always_inline bool sock_resolve(struct objref *o, struct file *file)
 }
 
 /* Hash of a unix address; len counts the bytes of sun_path that matter. */
-static __noinline __u64 un_name_key(const struct ev_addr_un *n)
+GLOBAL __u64 un_name_key(const struct ev_addr_un *n)
 {
-	const __u64 *w = (const __u64 *)n->name;
-	__u64 h = mix(KEY_UN_NAME, n->len);
+	const __u64 *w;
+	__u64 h;
+
+	if (!n)
+		return 0;
+	w = (const __u64 *)n->name;
+	h = mix(KEY_UN_NAME, n->len);
 
 	for (int i = 0; i < IPCSPY_SUN_LEN / 8; i++)
 		h = mix(h, w[i]);
@@ -193,14 +204,13 @@ static __always_inline bool unix_name(struct ev_addr_un *n, struct sock *sk)
 	return true;
 }
 
-/* A caller's sockaddr, `len` bytes at `uaddr`, whichever family. True: one of ours. */
-static __always_inline __u16 addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un,
-					    __u64 uaddr, __u32 len)
+/* A caller's sockaddr, `len` bytes at `uaddr`, into *in or *un. Returns its family, 0 not ours. */
+GLOBAL int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __u32 len)
 {
 	__u16 family = 0;
 	__be16 port = 0;
 
-	if (len < 2 || bpf_probe_read_user(&family, sizeof(family), (void *)uaddr))
+	if (!in || !un || len < 2 || bpf_probe_read_user(&family, sizeof(family), (void *)uaddr))
 		return 0;
 	if (family == AF_INET || family == AF_INET6) {
 		if (len < (family == AF_INET ? 8 : 24))
@@ -217,20 +227,20 @@ static __always_inline __u16 addr_from_user(struct ev_addr_in *in, struct ev_add
 		return family;
 	}
 	if (family == AF_UNIX && len > 2) {
+		__u8 first = 0;
+
 		len -= 2;
 		if (len > IPCSPY_SUN_LEN)
 			len = IPCSPY_SUN_LEN;
-		bpf_probe_read_user(un->name, len & 127, (void *)uaddr + 2);
-		un->len = len;
-		if (un->name[0]) { /* a path ends at its terminator, wherever len is */
-			long n = bpf_probe_read_user_str(un->name, IPCSPY_SUN_LEN + 1,
+		bpf_probe_read_user(&first, 1, (void *)uaddr + 2);
+		if (first) { /* a path ends at its terminator, wherever len is */
+			long n = bpf_probe_read_user_str(un->name, (len + 1) & 127,
 							 (void *)uaddr + 2);
 
-			if (n > 0 && n - 1 < len)
-				un->len = n - 1;
-			for (__u32 i = 0; i < IPCSPY_SUN_LEN; i++)
-				if (i >= un->len)
-					un->name[i] = 0;
+			un->len = n > 0 ? n - 1 : 0;
+		} else {
+			bpf_probe_read_user(un->name, len & 127, (void *)uaddr + 2);
+			un->len = len;
 		}
 		return family;
 	}
@@ -344,6 +354,7 @@ static __always_inline void unix_sample(struct sample *s, const struct objref *o
 		if (!to)
 			return;
 	}
+	s->dir = o->mech == MECH_UNIX_STREAM ? mix((__u64)to, 0) : DIR_ALWAYS;
 	if (o->mech == MECH_UNIX_STREAM) {
 		if (!unix_inq(to, &n))
 			return;
@@ -392,7 +403,10 @@ static __always_inline void sock_sample(struct sample *s, const struct objref *o
 		unix_sample(s, o, op);
 	} else if (o->mech == MECH_TCP) {
 		tcp_sample(s, o, op);
-	} else if (op == OP_RECV) {
+	} else {
+		s->dir = DIR_ALWAYS;
+		if (op != OP_RECV)
+			return;
 		KREAD(&s->backlog, &sk->sk_backlog.rmem_alloc.counter);
 		s->flags |= OPF_BACKLOG | (s->backlog ? 0 : OPF_EMPTY);
 	}

@@ -34,9 +34,9 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 
 	if (is_ignored(task, is_target(t)))
 		return 0;
-	has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), 0);
+	has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), NULL);
 	if (row->out_arg != ARG_NONE)
-		has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), 0);
+		has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), NULL);
 	else
 		op = fd_writable(task, sys_arg(regs, row->in_arg)) ? OP_SEND : OP_RECV;
 	if (!has_a && !has_b)

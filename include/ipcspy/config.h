@@ -57,8 +57,9 @@ struct ipcspy_sys {
 	__u8 sys_flags; /* SYSF_* */
 };
 
-#define SYSF_PEEK  0x1 /* leaves the bytes in the source: tee */
-#define SYSF_FCNTL 0x2 /* counts only with F_SETPIPE_SZ in argument 1 */
+#define SYSF_PEEK     0x1 /* leaves the bytes in the source: tee */
+#define SYSF_FCNTL    0x2 /* counts only with F_SETPIPE_SZ in argument 1 */
+#define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file afterwards */
 
 struct ipcspy_config {
 	__u64 seed;	  /* key of object ids */

@@ -56,7 +56,9 @@ static const struct syscall_row rows[] = {
 	CTL(bind, OP_CREATE, CTL_FD, 0),
 	CTL(listen, OP_CREATE, CTL_FD, 0),
 	CTL(shutdown, OP_SHUTDOWN, CTL_FD, 0),
-	CTL(close, OP_CLOSE, CTL_FD, 0),
+	CTL(close, OP_CLOSE, CTL_FD, SYSF_RENUMBER),
+	CTL(close_range, OP_NONE, CTL_FD, SYSF_RENUMBER),
+	CTL(dup3, OP_NONE, CTL_FD, SYSF_RENUMBER),
 	CTL(fcntl, OP_RESIZE, CTL_FD, SYSF_FCNTL),
 	CTL(pipe2, OP_CREATE, CTL_PAIR0, 0),
 	CTL(socketpair, OP_CREATE, CTL_PAIR3, 0),
@@ -69,6 +71,9 @@ static const struct syscall_row rows[] = {
 #endif
 #ifdef __NR_epoll_wait
 	WAIT(epoll_wait),
+#endif
+#ifdef __NR_dup2
+	CTL(dup2, OP_NONE, CTL_FD, SYSF_RENUMBER),
 #endif
 #ifdef __NR_pipe
 	CTL(pipe, OP_CREATE, CTL_PAIR0, 0),

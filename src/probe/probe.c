@@ -102,13 +102,13 @@ static int set_families(struct probe *p)
 		{FAM_CTL, p->skel->progs.enter_ctl, p->skel->progs.exit_ctl},
 	};
 	int enter = bpf_map__fd(p->skel->maps.enter_progs);
-	int leave = bpf_map__fd(p->skel->maps.exit_progs);
+	int exits = bpf_map__fd(p->skel->maps.exit_progs);
 
 	for (size_t i = 0; i < sizeof(fams) / sizeof(fams[0]); i++) {
 		int enter_fd = bpf_program__fd(fams[i].enter), exit_fd = bpf_program__fd(fams[i].exit);
 
 		if (bpf_map_update_elem(enter, &fams[i].fam, &enter_fd, BPF_ANY) ||
-		    bpf_map_update_elem(leave, &fams[i].fam, &exit_fd, BPF_ANY))
+		    bpf_map_update_elem(exits, &fams[i].fam, &exit_fd, BPF_ANY))
 			return probe_fail(p, -errno, "cannot link program family %u: %s",
 					  fams[i].fam, strerror(errno));
 		bpf_program__set_autoattach(fams[i].enter, false);
