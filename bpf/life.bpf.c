@@ -88,6 +88,27 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
+/* prctl(PR_SET_NAME) and writes to /proc/PID/comm: the new name is told before it is set. */
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
+{
+	struct task_ctx *t = task_find(task);
+	struct ev_proc *e;
+
+	if (!t || !(t->flags & TF_DESCRIBED) || task->pid != task->tgid)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		count_lost(MECH_NONE);
+		return 0;
+	}
+	proc_fill(e, task, is_target(t) ? PROCF_TARGET : 0);
+	__builtin_memset(e->comm, 0, sizeof(e->comm));
+	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), comm);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {

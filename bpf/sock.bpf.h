@@ -349,12 +349,11 @@ static __always_inline void unix_sample(struct sample *s, const struct objref *o
 	struct sock *sk = (void *)o->ptr, *to = sk;
 	__u32 n = 0, max = 0;
 
-	if (op == OP_SEND) {
+	if (op == OP_SEND)
 		to = unix_peer(sk);
-		if (!to)
-			return;
-	}
 	s->dir = o->mech == MECH_UNIX_STREAM ? mix((__u64)to, 0) : DIR_ALWAYS;
+	if (!to)
+		return;
 	if (o->mech == MECH_UNIX_STREAM) {
 		if (!unix_inq(to, &n))
 			return;

@@ -98,6 +98,8 @@ static const struct {
 	 "children and new threads are not followed"},
 	{"tp_btf/sched_process_exec", "btf_trace_sched_process_exec", NEED_REQUIRED,
 	 "programs keep their old names"},
+	{"tp_btf/task_rename", "btf_trace_task_rename", NEED_OPTIONAL,
+	 "a name set with prctl(PR_SET_NAME) is not seen"},
 	{"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
 	 "a reused pid cannot be told apart"},
 };
