@@ -59,10 +59,10 @@ static enum style cell_detail(struct strbuf *cell, const void *row, const void *
 static int put_text(struct sink *out, const struct checkup *c)
 {
 	static const struct column cols[] = {
-		{"FEATURE", ALIGN_LEFT, 0, 0, cell_name},
-		{"NEED", ALIGN_LEFT, 0, 0, cell_need},
-		{"STATE", ALIGN_LEFT, 0, 0, cell_state},
-		{"DETAIL", ALIGN_LEFT, 0, 0, cell_detail},
+		{"FEATURE", ALIGN_LEFT, 0, false, cell_name},
+		{"NEED", ALIGN_LEFT, 0, false, cell_need},
+		{"STATE", ALIGN_LEFT, 0, false, cell_state},
+		{"DETAIL", ALIGN_LEFT, 0, false, cell_detail},
 	};
 	const void *rows[FEATURES_MAX];
 	int err;

@@ -14,7 +14,7 @@ struct line {
 	bool ascii;
 };
 
-/* What a column holds: a number, a string, or (str NULL) nothing. */
+/* What a column holds: a number or a string. */
 struct value {
 	uint64_t u64;
 	const char *str;
@@ -28,14 +28,16 @@ enum type {
 	T_PARTY, /* text only: "comm[pid]" or the address */
 };
 
+/* Whether this message has such a field. */
+enum presence { ABSENT, UNKNOWN /* it has, but nobody saw its value */, PRESENT };
+
 struct message_column {
 	const char *key; /* with the JSON around it; NULL: not in JSON */
 	unsigned int key_len;
 	const char *title; /* NULL: not in text */
 	enum type type;
 	unsigned int width; /* text; the last column is as wide as it is */
-	/* False: this message has no such field. */
-	bool (*get)(const struct line *l, struct value *v);
+	enum presence (*get)(const struct line *l, struct value *v);
 	const struct party *(*party)(const struct message *msg);
 };
 
@@ -49,40 +51,45 @@ static const struct party *dst(const struct message *msg)
 	return msg->dst;
 }
 
-#define GET_U64(name, expr)                                           \
-	static bool get_##name(const struct line *l, struct value *v) \
-	{                                                             \
-		v->u64 = (expr);                                      \
-		return true;                                          \
+#define GET_U64(name, expr)                                                    \
+	static enum presence get_##name(const struct line *l, struct value *v) \
+	{                                                                      \
+		v->u64 = (expr);                                               \
+		return PRESENT;                                                \
 	}
-#define GET_STR(name, expr)                                           \
-	static bool get_##name(const struct line *l, struct value *v) \
-	{                                                             \
-		v->str = (expr);                                      \
-		return true;                                          \
+#define GET_STR(name, expr)                                                    \
+	static enum presence get_##name(const struct line *l, struct value *v) \
+	{                                                                      \
+		v->str = (expr);                                               \
+		return PRESENT;                                                \
 	}
+#define GET_PARTY(end)                                                               \
+	static enum presence get_##end##_pid(const struct line *l, struct value *v)  \
+	{                                                                            \
+		v->u64 = party_pid(l->msg->end);                                     \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
+	}                                                                            \
+	static enum presence get_##end##_tid(const struct line *l, struct value *v)  \
+	{                                                                            \
+		v->u64 = l->msg->end##_tid;                                          \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
+	}                                                                            \
+	static enum presence get_##end##_comm(const struct line *l, struct value *v) \
+	{                                                                            \
+		v->str = party_comm(l->msg->end);                                    \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
+	}                                                                            \
+	static enum presence get_##end##_addr(const struct line *l, struct value *v) \
+	{                                                                            \
+		v->str = l->msg->end->addr;                                          \
+		return is_remote(l->msg->end) ? PRESENT : ABSENT;                    \
+	}
+
 /* A remote end has an address in place of pid, tid and comm. */
-#define GET_PARTY(end)                                                      \
-	static bool get_##end##_pid(const struct line *l, struct value *v)  \
-	{                                                                   \
-		v->u64 = party_pid(l->msg->end);                            \
-		return l->msg->end->proc || !l->msg->end->addr;             \
-	}                                                                   \
-	static bool get_##end##_tid(const struct line *l, struct value *v)  \
-	{                                                                   \
-		v->u64 = l->msg->end##_tid;                                 \
-		return l->msg->end->proc || !l->msg->end->addr;             \
-	}                                                                   \
-	static bool get_##end##_comm(const struct line *l, struct value *v) \
-	{                                                                   \
-		v->str = party_comm(l->msg->end);                           \
-		return l->msg->end->proc || !l->msg->end->addr;             \
-	}                                                                   \
-	static bool get_##end##_addr(const struct line *l, struct value *v) \
-	{                                                                   \
-		v->str = l->msg->end->addr;                                 \
-		return !l->msg->end->proc && l->msg->end->addr;             \
-	}
+static bool is_remote(const struct party *p)
+{
+	return !p->proc && p->addr;
+}
 
 GET_U64(time, l->msg->recv_ns > l->start_ns ? l->msg->recv_ns - l->start_ns : 0)
 GET_STR(mechanism, mech_name(l->msg->chan->mech))
@@ -91,10 +98,16 @@ GET_STR(name, l->msg->chan->name)
 GET_PARTY(src)
 GET_PARTY(dst)
 GET_U64(bytes, l->msg->bytes)
-GET_U64(latency, l->msg->latency_ns)
 GET_U64(send_blocked, l->msg->send_blocked_ns)
 GET_U64(recv_blocked, l->msg->recv_blocked_ns)
 GET_U64(backlog, l->msg->backlog)
+
+/* Only who saw both ends knows how long it took. */
+static enum presence get_latency(const struct line *l, struct value *v)
+{
+	v->u64 = l->msg->latency_ns;
+	return l->msg->src->proc && l->msg->dst->proc ? PRESENT : UNKNOWN;
+}
 
 #define KEY(s) ",\"" s "\":", sizeof(",\"" s "\":") - 1
 #define NO_KEY NULL, 0
@@ -133,12 +146,17 @@ int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns
 
 	for (size_t i = 0; i < COLUMN_CNT; i++) {
 		const struct message_column *c = &columns[i];
+		enum presence has = ABSENT;
 		struct value v = {0};
 
-		if (!c->key || !c->get(&l, &v))
+		if (c->key)
+			has = c->get(&l, &v);
+		if (has == ABSENT)
 			continue;
 		strbuf_put(sb, c->key, c->key_len);
-		if (c->type == T_STR)
+		if (has == UNKNOWN)
+			strbuf_puts(sb, "null");
+		else if (c->type == T_STR)
 			json_put_string(sb, v.str, strlen(v.str));
 		else
 			strbuf_put_u64(sb, v.u64);
@@ -188,7 +206,7 @@ static void put_cell(struct strbuf *sb, const struct line *l, const struct messa
 
 	if (c->type == T_PARTY)
 		put_party(sb, c->party(l->msg), l->ascii);
-	else if (!c->get(l, &v))
+	else if (c->get(l, &v) != PRESENT)
 		strbuf_putc(sb, '-');
 	else if (c->type == T_TIME)
 		put_decimal(sb, v.u64 / 1000, 6);

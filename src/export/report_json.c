@@ -110,7 +110,7 @@ static void put_loss(struct json *j, const struct model *m)
 	json_object(j, "by_mechanism");
 	for (unsigned int mech = 0; mech < MECH_MAX; mech++) {
 		if (loss->by_mech[mech])
-			json_u64(j, mech_name(mech), loss->by_mech[mech]);
+			json_u64(j, mech ? mech_name(mech) : "other", loss->by_mech[mech]);
 	}
 	json_end(j);
 	json_u64(j, "untracked_calls", loss->table);

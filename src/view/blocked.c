@@ -95,13 +95,13 @@ static enum style cell_waits_for(struct strbuf *cell, const void *row, const voi
 int view_blocked(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"PROCESS", ALIGN_LEFT, 0, 12, cell_proc},
-		{"FOR", ALIGN_RIGHT, 0, 0, cell_for},
-		{"SYSCALL", ALIGN_LEFT, 0, 0, cell_syscall},
-		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
-		{"CHANNEL", ALIGN_LEFT, 0, 12, cell_chan},
-		{"FILLED", ALIGN_LEFT, 0, 0, cell_fill},
-		{"WAITS FOR", ALIGN_LEFT, 0, 16, cell_waits_for},
+		{"PROCESS", ALIGN_LEFT, 20, false, cell_proc},
+		{"FOR", ALIGN_RIGHT, 0, false, cell_for},
+		{"SYSCALL", ALIGN_LEFT, 0, false, cell_syscall},
+		{"MECHANISM", ALIGN_LEFT, 0, false, cell_mech},
+		{"CHANNEL", ALIGN_LEFT, 24, false, cell_chan},
+		{"FILLED", ALIGN_LEFT, 0, false, cell_fill},
+		{"WAITS FOR", ALIGN_LEFT, 30, false, cell_waits_for},
 	};
 	struct walk w = WALK_INIT;
 	int err;

@@ -191,24 +191,25 @@ static enum style cell_verdict(struct strbuf *cell, const void *row, const void 
 
 int view_flows(const struct view *v)
 {
+	/* The most telling first: on a narrow terminal the rest goes to further lines. */
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
-		{"CHANNEL", ALIGN_LEFT, 0, 14, cell_chan},
-		{"SENDER", ALIGN_LEFT, 0, 12, cell_src},
-		{"", ALIGN_LEFT, 0, 0, cell_arrow},
-		{"RECEIVER", ALIGN_LEFT, 0, 12, cell_dst},
-		{"MESSAGES", ALIGN_RIGHT, 0, 0, cell_messages},
-		{"BYTES", ALIGN_RIGHT, 0, 0, cell_bytes},
-		{"RATE", ALIGN_RIGHT, 0, 0, cell_rate},
-		{"LAT P50", ALIGN_RIGHT, 1, 0, cell_p50},
-		{"P99", ALIGN_RIGHT, 1, 0, cell_p99},
-		{"BACKLOG", ALIGN_RIGHT, 1, 0, cell_backlog},
-		{"MAX", ALIGN_RIGHT, 1, 0, cell_backlog_max},
-		{"CAPACITY", ALIGN_RIGHT, 1, 0, cell_capacity},
-		{"SEND BLKD", ALIGN_RIGHT, 1, 0, cell_send_blocked},
-		{"STALLED", ALIGN_RIGHT, 1, 0, cell_stalled},
-		{"RECV BLKD", ALIGN_RIGHT, 1, 0, cell_recv_blocked},
-		{"VERDICT", ALIGN_LEFT, 1, 0, cell_verdict},
+		{"MECHANISM", ALIGN_LEFT, 0, false, cell_mech},
+		{"CHANNEL", ALIGN_LEFT, 24, false, cell_chan},
+		{"SENDER", ALIGN_LEFT, 20, false, cell_src},
+		{"", ALIGN_LEFT, 0, false, cell_arrow},
+		{"RECEIVER", ALIGN_LEFT, 20, false, cell_dst},
+		{"VERDICT", ALIGN_LEFT, 0, false, cell_verdict},
+		{"MESSAGES", ALIGN_RIGHT, 0, false, cell_messages},
+		{"BYTES", ALIGN_RIGHT, 0, false, cell_bytes},
+		{"RATE", ALIGN_RIGHT, 0, false, cell_rate},
+		{"LAT P50", ALIGN_RIGHT, 0, true, cell_p50},
+		{"LAT P99", ALIGN_RIGHT, 0, true, cell_p99},
+		{"SEND BLKD", ALIGN_RIGHT, 0, false, cell_send_blocked},
+		{"RECV BLKD", ALIGN_RIGHT, 0, false, cell_recv_blocked},
+		{"STALLED", ALIGN_RIGHT, 0, true, cell_stalled},
+		{"BACKLOG", ALIGN_RIGHT, 0, false, cell_backlog},
+		{"MAX", ALIGN_RIGHT, 0, false, cell_backlog_max},
+		{"CAPACITY", ALIGN_RIGHT, 0, false, cell_capacity},
 	};
 	struct walk w = WALK_INIT;
 	int err;

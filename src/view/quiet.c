@@ -77,11 +77,11 @@ static void drop_busy(struct walk *w)
 int view_quiet_chans(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
-		{"CHANNEL", ALIGN_LEFT, 0, 14, cell_chan},
-		{"STATE", ALIGN_LEFT, 0, 0, cell_state},
-		{"BACKLOG", ALIGN_RIGHT, 0, 0, cell_backlog},
-		{"USED BY", ALIGN_LEFT, 0, 20, cell_used_by},
+		{"MECHANISM", ALIGN_LEFT, 0, false, cell_mech},
+		{"CHANNEL", ALIGN_LEFT, 24, false, cell_chan},
+		{"STATE", ALIGN_LEFT, 0, false, cell_state},
+		{"BACKLOG", ALIGN_RIGHT, 0, false, cell_backlog},
+		{"USED BY", ALIGN_LEFT, 40, false, cell_used_by},
 	};
 	struct walk w = WALK_INIT;
 	int err;

@@ -53,7 +53,7 @@ int view_table(const struct view *v, const char *title, const char *what, const 
 	strbuf_putc(sb, '\n');
 	err = table_print(v->out, &v->opts->style, cols, col_cnt, w->v, cnt, v);
 	if (!err && cnt < w->cnt)
-		strbuf_printf(sb, "%zu more %s; -v shows all\n", w->cnt - cnt, what);
+		strbuf_printf(sb, "More %s: %zu (-v shows all)\n", what, w->cnt - cnt);
 	return err;
 }
 
@@ -160,6 +160,13 @@ static void put_undelivered(const struct view *v)
 			      (unsigned long long)unpaired);
 }
 
+static void put_loss_detail(struct strbuf *sb, const char *what, uint64_t cnt)
+{
+	if (!cnt)
+		return;
+	strbuf_printf(sb, "  %s: %llu.\n", what, (unsigned long long)cnt);
+}
+
 static void put_loss(const struct view *v)
 {
 	const struct loss *loss = model_loss(v->m);
@@ -172,23 +179,17 @@ static void put_loss(const struct view *v)
 	for (unsigned int mech = 0; mech < MECH_MAX; mech++) {
 		if (!loss->by_mech[mech])
 			continue;
-		strbuf_printf(sb, "%s%s %llu", sep, mech_name(mech),
+		strbuf_printf(sb, "%s%s %llu", sep, mech ? mech_name(mech) : "other",
 			      (unsigned long long)loss->by_mech[mech]);
 		sep = ", ";
 	}
 	if (*sep == ',')
 		strbuf_putc(sb, ')');
-	if (loss->table)
-		strbuf_printf(sb, ", %llu calls not followed", (unsigned long long)loss->table);
-	if (loss->channels_incomplete)
-		strbuf_printf(sb, "; %llu incomplete channels, marked !",
-			      (unsigned long long)loss->channels_incomplete);
-	if (loss->compat_syscalls)
-		strbuf_printf(sb, "; %llu 32-bit system calls not decoded",
-			      (unsigned long long)loss->compat_syscalls);
-	strbuf_putc(sb, '.');
+	strbuf_puts(sb, ".\n");
+	put_loss_detail(sb, "Calls not followed, for want of room in a table", loss->table);
+	put_loss_detail(sb, "Incomplete channels, marked with !", loss->channels_incomplete);
+	put_loss_detail(sb, "System calls of 32-bit programs, not decoded", loss->compat_syscalls);
 	text_off(sb, &v->opts->style, how);
-	strbuf_putc(sb, '\n');
 }
 
 int report_text(struct sink *out, const struct text_opts *opts, const struct report_info *info,

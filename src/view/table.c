@@ -2,6 +2,7 @@
 #include "view/table.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +10,15 @@
 #include "lib/utf8.h"
 
 #define GAP    2
-#define INDENT 4 /* of the second line */
+#define INDENT 2 /* of a row's further lines */
 
 struct cell {
 	size_t at; /* in the table's text */
 	uint32_t len, width;
 	enum style style;
 };
+
+#define HIDDEN UINT_MAX
 
 struct table {
 	const struct text_style *style;
@@ -24,7 +27,8 @@ struct table {
 	struct strbuf text;
 	struct cell *cells; /* titles first, then the rows */
 	unsigned int width[TABLE_COLUMNS_MAX];
-	bool two_lines;
+	unsigned int line[TABLE_COLUMNS_MAX]; /* where each column stands; HIDDEN: nowhere */
+	unsigned int line_cnt;
 };
 
 void text_put(struct strbuf *sb, const struct text_style *style, const char *s)
@@ -90,22 +94,56 @@ static int fill(struct table *t, const void *const *rows, const void *arg)
 	return t->text.err;
 }
 
-static bool on_line(const struct table *t, size_t i, unsigned int line)
+/* Every row has nothing to say here. */
+static bool is_idle(const struct table *t, size_t col)
 {
-	return !t->two_lines || t->cols[i].line == line;
+	for (size_t r = 1; r <= t->row_cnt; r++) {
+		const struct cell *c = &t->cells[r * t->col_cnt + col];
+
+		if (c->len != 1 || t->text.s[c->at] != '-')
+			return false;
+	}
+	return true;
 }
 
-/* Columns taken by a line, with the shrinking columns at their least if least is set. */
-static size_t line_width(const struct table *t, unsigned int line, bool least)
+/* What a column takes when it gave all it can. */
+static unsigned int least(const struct table *t, size_t col)
+{
+	unsigned int shrink = t->cols[col].shrink;
+
+	return shrink && shrink < t->width[col] ? shrink : t->width[col];
+}
+
+/* Puts columns side by side while their least widths fit, then goes on below. */
+static void break_lines(struct table *t)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < t->col_cnt; i++) {
+		if (t->cols[i].optional && is_idle(t, i)) {
+			t->line[i] = HIDDEN;
+			continue;
+		}
+		if (used && used + GAP + least(t, i) > text_width(t->style)) {
+			t->line_cnt++;
+			used = INDENT;
+		} else if (used) {
+			used += GAP;
+		}
+		used += least(t, i);
+		t->line[i] = t->line_cnt;
+	}
+	t->line_cnt++;
+}
+
+static size_t line_width(const struct table *t, unsigned int line)
 {
 	size_t sum = line ? INDENT : 0, cnt = 0;
 
 	for (size_t i = 0; i < t->col_cnt; i++) {
-		unsigned int shrink = t->cols[i].shrink;
-
-		if (!on_line(t, i, line))
+		if (t->line[i] != line)
 			continue;
-		sum += least && shrink && shrink < t->width[i] ? shrink : t->width[i];
+		sum += t->width[i];
 		cnt++;
 	}
 	return sum + (cnt ? (cnt - 1) * GAP : 0);
@@ -114,15 +152,13 @@ static size_t line_width(const struct table *t, unsigned int line, bool least)
 /* Takes from the widest shrinkable column until the line fits or nothing can give. */
 static void shrink_line(struct table *t, unsigned int line)
 {
-	size_t sum = line_width(t, line, false);
+	size_t sum = line_width(t, line);
 
 	for (; sum > text_width(t->style); sum--) {
 		size_t widest = t->col_cnt;
 
 		for (size_t i = 0; i < t->col_cnt; i++) {
-			unsigned int shrink = t->cols[i].shrink;
-
-			if (!on_line(t, i, line) || !shrink || t->width[i] <= shrink)
+			if (t->line[i] != line || t->width[i] <= least(t, i))
 				continue;
 			if (widest == t->col_cnt || t->width[i] > t->width[widest])
 				widest = i;
@@ -131,18 +167,6 @@ static void shrink_line(struct table *t, unsigned int line)
 			return;
 		t->width[widest]--;
 	}
-}
-
-static void lay_out(struct table *t)
-{
-	bool has_second = false;
-
-	for (size_t i = 0; i < t->col_cnt; i++)
-		has_second |= t->cols[i].line == 1;
-	t->two_lines = has_second && line_width(t, 0, true) > text_width(t->style);
-	shrink_line(t, 0);
-	if (t->two_lines)
-		shrink_line(t, 1);
 }
 
 /* Bytes of s that fit in width columns, from the front or from the back. */
@@ -202,7 +226,7 @@ static void put_line(struct strbuf *sb, const struct table *t, const struct cell
 	for (size_t i = 0; i < t->col_cnt && at < full; i++) {
 		size_t width, start;
 
-		if (!on_line(t, i, line))
+		if (t->line[i] != line)
 			continue;
 		width = t->width[i] < full - at ? t->width[i] : full - at;
 		if (row[i].width) {
@@ -232,13 +256,14 @@ int table_print(struct sink *out, const struct text_style *style, const struct c
 	err = fill(&t, rows, arg);
 	if (err)
 		goto out;
-	lay_out(&t);
+	break_lines(&t);
+	for (unsigned int line = 0; line < t.line_cnt; line++)
+		shrink_line(&t, line);
 	for (size_t r = 0; r <= cnt && !err; r++) {
 		const struct cell *row = t.cells + r * col_cnt;
 
-		put_line(sink_buf(out), &t, row, 0);
-		if (t.two_lines)
-			put_line(sink_buf(out), &t, row, 1);
+		for (unsigned int line = 0; line < t.line_cnt; line++)
+			put_line(sink_buf(out), &t, row, line);
 		err = sink_spill(out);
 	}
 out:

@@ -3,10 +3,10 @@
  * table.h - rows in columns that fit the width of a terminal.
  *
  * A table is described by an array of struct column; the renderer prints every
- * cell once, measures, and lays out. When not all columns fit side by side,
- * those of line 1 go to a second line of each row. Columns that may shrink do,
- * widest first, and lose their middle ("postgr…[1234]"). No line is ever wider
- * than asked.
+ * cell once, measures, and lays out. Columns that may shrink do so when there is
+ * no room, widest first, and lose their middle ("postgr…[1234]"). What does not
+ * fit even then goes on to further, indented lines of each row. No line is ever
+ * wider than asked.
  *
  * Cells must be safe for a terminal: print functions escape what a traced
  * process controls (text_put()). Nothing here owns rows.
@@ -35,8 +35,8 @@ enum align { ALIGN_LEFT, ALIGN_RIGHT };
 struct column {
 	const char *title;
 	enum align align;
-	unsigned int line;   /* 0, or 1: on a second line when not all fit on one */
-	unsigned int shrink; /* 0: never cut; else: down to this width, if need be */
+	unsigned int shrink; /* 0: not cut; else: down to this width, if need be */
+	bool optional;       /* left out when all its cells are "-" */
 	/* Appends the cell, and says how it looks. */
 	enum style (*print)(struct strbuf *cell, const void *row, const void *arg);
 };

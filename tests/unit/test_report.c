@@ -39,9 +39,9 @@ static enum style cell_extra(struct strbuf *cell, const void *row, const void *a
 }
 
 static const struct column cols[] = {
-	{"NAME", ALIGN_LEFT, 0, 9, cell_name},
-	{"NUMBER", ALIGN_RIGHT, 0, 0, cell_number},
-	{"EXTRA", ALIGN_LEFT, 1, 0, cell_extra},
+	{"NAME", ALIGN_LEFT, 9, false, cell_name},
+	{"NUMBER", ALIGN_RIGHT, 0, false, cell_number},
+	{"EXTRA", ALIGN_LEFT, 0, false, cell_extra},
 };
 
 #define COLS (sizeof(cols) / sizeof(cols[0]))
@@ -78,16 +78,42 @@ static void long_names_lose_their_middle(void **state)
 		     "012345678901…890123456789      12  x\n");
 }
 
-static void narrow_tables_take_two_lines(void **state)
+static void narrow_tables_take_more_lines(void **state)
 {
 	static const struct row row = {"0123456789", "123456", "a long extra text, 29 columns"};
+	static const struct row long_row = {"0123456789", "123456",
+					    "a text of no less than 39 columns......"};
 
 	(void)state;
 	assert_table((struct text_style){.width = 45}, &row,
 		     "NAME        NUMBER\n"
-		     "    EXTRA\n"
+		     "  EXTRA\n"
 		     "0123456789  123456\n"
-		     "    a long extra text, 29 columns\n");
+		     "  a long extra text, 29 columns\n");
+	assert_table((struct text_style){.width = 40}, &long_row,
+		     "NAME        NUMBER\n"
+		     "  EXTRA\n"
+		     "0123456789  123456\n"
+		     "  a text of no less t…n 39 columns......\n");
+}
+
+static void idle_columns_are_left_out(void **state)
+{
+	static const struct column some[] = {
+		{"NAME", ALIGN_LEFT, 0, false, cell_name},
+		{"NUMBER", ALIGN_RIGHT, 0, true, cell_number},
+		{"EXTRA", ALIGN_LEFT, 0, true, cell_extra},
+	};
+	static const struct row one = {"-", "-", "-"}, two = {"-", "-", "+"};
+	const struct text_style style = {.width = 80};
+	const void *rows[] = {&one, &two};
+	struct sink out;
+
+	(void)state;
+	sink_init_mem(&out);
+	assert_int_equal(table_print(&out, &style, some, COLS, rows, 2, &style), 0);
+	assert_string_equal(out.buf.s, "NAME  EXTRA\n-     -\n-     +\n");
+	sink_fini(&out);
 }
 
 static void no_line_is_too_wide(void **state)
@@ -97,11 +123,11 @@ static void no_line_is_too_wide(void **state)
 		"1234567890123456789012345678901234567890",
 		"an extra that is longer than all the columns there are together"};
 	static const struct column many[] = {
-		{"NAME", ALIGN_LEFT, 0, 9, cell_name},
-		{"NUMBER", ALIGN_RIGHT, 0, 0, cell_number},
-		{"EXTRA", ALIGN_LEFT, 1, 0, cell_extra},
-		{"AGAIN", ALIGN_LEFT, 0, 0, cell_name},
-		{"LAST", ALIGN_RIGHT, 0, 0, cell_number},
+		{"NAME", ALIGN_LEFT, 9, false, cell_name},
+		{"NUMBER", ALIGN_RIGHT, 0, false, cell_number},
+		{"EXTRA", ALIGN_LEFT, 0, false, cell_extra},
+		{"AGAIN", ALIGN_LEFT, 0, false, cell_name},
+		{"LAST", ALIGN_RIGHT, 0, false, cell_number},
 	};
 	struct text_style style = {0};
 	const void *rows[] = {&row};
@@ -208,7 +234,7 @@ static void message_as_json(void **state)
 		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
 		"\"src_addr\":\"10.0.0.5:443\","
 		"\"dst_pid\":13,\"dst_tid\":14,\"dst_comm\":\"g\\\"z\\n\","
-		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"bytes\":4096,\"latency_ns\":null,\"send_blocked_ns\":0,"
 		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
 	msg = message_between(&local_src, &unknown);
 	assert_jsonl(
@@ -216,7 +242,7 @@ static void message_as_json(void **state)
 		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
 		"\"src_pid\":12,\"src_tid\":12,\"src_comm\":\"tar\","
 		"\"dst_pid\":0,\"dst_tid\":0,\"dst_comm\":\"?\","
-		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"bytes\":4096,\"latency_ns\":null,\"send_blocked_ns\":0,"
 		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
 }
 
@@ -238,7 +264,7 @@ static void message_as_text(void **state)
 		"    0.001234 pipe            3 tar[12]               g\"z\\n[13]                 "
 		"4096        12.3         0.0      1000.0      512 pipe:[77]\n"
 		"    0.000000 pipe            3 10.0.0.5:443          ?                         "
-		"4096        12.3         0.0      1000.0      512 pipe:[77]\n");
+		"4096           -         0.0      1000.0      512 pipe:[77]\n");
 	sink_fini(&out);
 }
 
@@ -283,7 +309,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_line_when_it_fits),
 		cmocka_unit_test(long_names_lose_their_middle),
-		cmocka_unit_test(narrow_tables_take_two_lines),
+		cmocka_unit_test(narrow_tables_take_more_lines),
+		cmocka_unit_test(idle_columns_are_left_out),
 		cmocka_unit_test(no_line_is_too_wide),
 		cmocka_unit_test(colours_and_hostile_text),
 		cmocka_unit_test(cut_counts_columns_not_bytes),
