@@ -4,11 +4,16 @@
 VERSION := 0.1.0
 BUILD ?= build
 V ?= 0
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_E2E ?= truth
+C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
@@ -43,7 +48,7 @@ UNIT_HELP_OBJ := $(UNIT_HELP:%.c=$(BUILD)/%.o)
 .SECONDARY:
 .DEFAULT_GOAL := all
 
-## all: build ipcspy, ipcspy-demo and the man page
+## all: build ipcspy and ipcspy-demo
 all: $(BUILD)/ipcspy $(BUILD)/ipcspy-demo
 
 $(BUILD)/ipcspy: $(BUILD)/src/cmd/main.o $(LIB_OBJ)
@@ -79,13 +84,80 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(UNIT_HELP_OBJ) $(LIB_
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+$(BUILD)/tests/bench/%: tests/bench/%.c $(LIB_OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+
+BENCH := $(BUILD)/tests/bench/empty.bpf.o $(patsubst %.c,$(BUILD)/%,\
+	$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+
+## demo: install what is missing, build, and watch the demo pipeline (as root)
+demo:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(BUILD)/ipcspy -- $(BUILD)/ipcspy-demo pipeline
+
+## check: install what is missing, then every test there is (as root)
+check:
+	$(Q).ci/deps
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all lint unit selftest asan bench-quick e2e
+
 ## unit: build and run the unit and golden tests (no privileges)
 unit: $(UNIT_BIN)
 	$(Q)for t in $(UNIT_BIN); do $$t || exit 1; done
 
+## selftest: hold the truth of ipcspy-demo against strace and itself
+selftest: $(BUILD)/ipcspy-demo
+	$(Q)tests/e2e/demo_selftest.sh $<
+
+## e2e: live tests against the demos' truth (as root)
+e2e: all
+	$(Q)tests/e2e/run --build $(BUILD)
+
+## asan: unit and live tests under the address and undefined-behaviour sanitizers
+asan:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN='$(SANITIZE)' all unit
+	$(Q)tests/e2e/run --build $(BUILD)/asan --only '$(ASAN_E2E)'
+
+## bench: what ipcspy costs, beside empty programs, strace, bpftrace and perf trace (as root)
+bench: all $(BENCH)
+	$(Q)tests/bench/run --build $(BUILD)
+
+bench-quick: all $(BENCH)
+	$(Q)tests/bench/run --build $(BUILD) --quick
+
+## lint: formatting, cppcheck, a second compiler, the manual page
+lint:
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --suppressions-list=.cppcheck -Iinclude -Isrc src
+	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(BUILD)/clang WERROR=1 all
+	$(Q)mandoc -T lint -W warning src/ipcspy.8
+	$(Q)for f in .ci/* tests/e2e/*.sh; do bash -n $$f || exit 1; done
+
 ## format: let clang-format decide
 format:
-	$(Q)$(CLANG_FORMAT) -i $(shell git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
+	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
+
+## vmlinux: hold the kernel types in vmlinux/ against the running kernel's BTF
+vmlinux:
+	$(Q)vmlinux/check vmlinux/$(ARCH)/vmlinux.h
+
+## compdb: compile_commands.json in $(BUILD), for editors (needs bear)
+compdb:
+	$(Q)mkdir -p $(BUILD)
+	$(Q)bear --output $(BUILD)/compile_commands.json -- $(MAKE) --no-print-directory -B all
+
+PREFIX ?= /usr/local
+
+## install: into $(PREFIX), under $(DESTDIR)
+install: all
+	install -D -m 755 $(BUILD)/ipcspy $(DESTDIR)$(PREFIX)/sbin/ipcspy
+	install -D -m 755 $(BUILD)/ipcspy-demo $(DESTDIR)$(PREFIX)/bin/ipcspy-demo
+	install -D -m 644 src/ipcspy.8 $(DESTDIR)$(PREFIX)/share/man/man8/ipcspy.8
+	install -D -m 644 src/completion/ipcspy.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/ipcspy
 
 ## clean: remove everything built
 clean:
@@ -95,7 +167,8 @@ clean:
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all unit format clean help
+.PHONY: all demo check unit selftest e2e asan bench bench-quick lint format vmlinux compdb install \
+	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \
-	$(UNIT_HELP_OBJ:.o=.d) $(BUILD)/src/cmd/main.d
+	$(UNIT_HELP_OBJ:.o=.d) $(BENCH:%=%.d) $(BUILD)/src/cmd/main.d
