@@ -43,9 +43,9 @@ bool inflight_is_blocked(const struct inflight *i);
 
 /* One line that names what the others wait for, e.g. a stage of a pipeline. */
 struct culprit {
-	struct proc *proc;	    /* NULL: nobody stands out */
+	struct proc *proc;          /* NULL: nobody stands out */
 	uint64_t others_blocked_ns; /* time others were blocked by it, on its channels */
-	unsigned int waiters;	    /* how many processes */
+	unsigned int waiters;       /* how many processes */
 };
 
 struct culprit find_culprit(const struct model *m);

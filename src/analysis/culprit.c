@@ -12,7 +12,7 @@
 #include "lib/hmap.h"
 #include "model/class.h"
 
-#define ROUNDS	   16
+#define ROUNDS      16
 #define WORTH_SHARE 10 /* percent of the time observed that others must have waited */
 
 struct edge { /* waiter sleeps because of cause */
@@ -22,8 +22,8 @@ struct edge { /* waiter sleeps because of cause */
 
 struct node {
 	struct proc *proc;
-	double waited;		/* on channels, all edges that leave */
-	double asleep;		/* share of its time that it slept, 0 ... 1 */
+	double waited; /* on channels, all edges that leave */
+	double asleep; /* share of its time that it slept, 0 ... 1 */
 	double caused, blame, next;
 	unsigned int waiters;
 };
@@ -115,7 +115,8 @@ static void measure_sleep(struct graph *g, const struct model *m)
 		from_ns = n->proc->start_ns > start_ns ? n->proc->start_ns : start_ns;
 		span = now_ns > from_ns ? (double)(now_ns - from_ns) : 1;
 		n->asleep = (n->waited + (double)n->proc->waits.total_ns +
-			     (double)n->proc->waits.now_ns) / span;
+			     (double)n->proc->waits.now_ns) /
+			    span;
 		if (n->asleep > 1)
 			n->asleep = 1;
 		n->blame = n->caused;

@@ -2,9 +2,9 @@
 /* What limits a flow: its sender, its receiver, or neither. */
 #include "analysis/analysis.h"
 
-#define NOTICEABLE 100	  /* permille: below, waiting limits nobody */
-#define NEAR_FULL  500	  /* permille of the time without room that means a slow receiver */
-#define IDLE_NS	   1000000000ull
+#define NOTICEABLE 100 /* permille: below, waiting limits nobody */
+#define NEAR_FULL  500 /* permille of the time without room that means a slow receiver */
+#define IDLE_NS    1000000000ull
 
 static const struct endpoint *endpoint_of(const struct flow *f, enum ep_role role)
 {

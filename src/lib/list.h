@@ -61,16 +61,15 @@ static inline void list_del(struct list_node *n)
 #define list_last(h, type, member) \
 	(list_empty(h) ? NULL : container_of((h)->node.prev, type, member))
 
-#define list_for_each(pos, h, type, member)                           \
-	for (type *pos = container_of((h)->node.next, type, member); \
-	     &pos->member != &(h)->node;                             \
+#define list_for_each(pos, h, type, member)                                                      \
+	for (type *pos = container_of((h)->node.next, type, member); &pos->member != &(h)->node; \
 	     pos = container_of(pos->member.next, type, member))
 
 /* Survives removal of pos. */
-#define list_for_each_safe(pos, h, type, member)                                     \
-	for (type *pos = container_of((h)->node.next, type, member),                \
-		  *pos##_next = container_of(pos->member.next, type, member);       \
-	     &pos->member != &(h)->node;                                            \
+#define list_for_each_safe(pos, h, type, member)                              \
+	for (type *pos = container_of((h)->node.next, type, member),          \
+		  *pos##_next = container_of(pos->member.next, type, member); \
+	     &pos->member != &(h)->node;                                      \
 	     pos = pos##_next, pos##_next = container_of(pos->member.next, type, member))
 
 #endif

@@ -20,7 +20,7 @@
 
 struct hist {
 	uint64_t count, sum, min, max;
-	uint64_t used;	   /* bit b: block b is in the array */
+	uint64_t used;     /* bit b: block b is in the array */
 	uint32_t *buckets; /* HIST_SUB counters for each bit of used */
 };
 

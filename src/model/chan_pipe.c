@@ -63,7 +63,7 @@ static int pipe_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, 
 		pair_bytes_discard(&pipe->bytes);
 	else if (first && ev->hdr.flags & OBJF_CREATED)
 		err = pair_bytes_begin(&pipe->bytes, 0, 0);
-	else if (first && ev->hdr.flags & OBJF_SNAPSHOT && ev->hdr.flags & OBJF_BACKLOG)
+	else if (first && ev->hdr.flags & OBJF_BACKLOG)
 		err = pair_bytes_begin(&pipe->bytes, ev->backlog, ev->hdr.ts_ns);
 	if (ev->hdr.flags & OBJF_BACKLOG)
 		chan_backlog(c, 0, ev->backlog);

@@ -14,8 +14,8 @@
 #include "model/internal.h"
 #include "model/pair_seq.h"
 
-#define TAG_TCP	     0x7463700000000001ull
-#define DECIDE_NS    1000000000ull
+#define TAG_TCP       0x7463700000000001ull
+#define DECIDE_NS     1000000000ull
 #define UNDECIDED_MAX 256 /* transfers kept for a decision */
 
 enum far_end { FAR_UNKNOWN = 0, FAR_LOCAL = 1, FAR_REMOTE = 2 };
@@ -56,9 +56,11 @@ static int tcp_set_name(struct chan *c, const struct obj *o)
 	if (listening(o) || !b->port)
 		n = snprintf(text, sizeof(text), "tcp:%s", addr_text(a, one));
 	else if (addr_compare(a, b) > 0)
-		n = snprintf(text, sizeof(text), "tcp:%s<->%s", addr_text(a, one), addr_text(b, two));
+		n = snprintf(text, sizeof(text), "tcp:%s<->%s", addr_text(a, one),
+			     addr_text(b, two));
 	else
-		n = snprintf(text, sizeof(text), "tcp:%s<->%s", addr_text(b, one), addr_text(a, two));
+		n = snprintf(text, sizeof(text), "tcp:%s<->%s", addr_text(b, one),
+			     addr_text(a, two));
 	return chan_set_name(c, text, (size_t)n);
 }
 
@@ -221,7 +223,8 @@ static int tcp_transfer(struct model *m, struct obj *o, const struct ev_op *op,
 	if (!t->since_ns)
 		t->since_ns = x->exit_ns;
 	if (t->dir[0].writes.cnt + t->dir[1].reads.cnt + t->dir[1].writes.cnt +
-		    t->dir[0].reads.cnt > UNDECIDED_MAX)
+		    t->dir[0].reads.cnt >
+	    UNDECIDED_MAX)
 		return decide_remote(m, o->chan);
 	chan_hold(m, o->chan);
 	return 0;

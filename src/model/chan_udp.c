@@ -107,8 +107,7 @@ static struct chan *queue_of(struct model *m, struct obj *o)
 	return c;
 }
 
-static struct chan *queue_at(struct model *m, const struct obj *from,
-			     const struct ev_addr_in *dest)
+static struct chan *queue_at(struct model *m, const struct obj *from, const struct ev_addr_in *dest)
 {
 	unsigned int best = 0, score;
 	struct obj *to = NULL;

@@ -142,7 +142,6 @@ static int unix_dgram_on_obj(struct model *m, struct obj *o, const struct ev_obj
 	struct name n;
 	int got, err = unix_describe(m, o, ev);
 
-	(void)first;
 	if (err)
 		return err;
 	if (ev->hdr.flags & OBJF_PEER_NAME)
@@ -161,8 +160,14 @@ static int unix_dgram_on_obj(struct model *m, struct obj *o, const struct ev_obj
 		return got;
 	if (o->chan && (got || (n.len && !had)))
 		err = unix_set_name(o->chan, o);
-	if (o->chan && ev->hdr.flags & OBJF_BACKLOG)
+	/* Messages that nobody was seen sending: the queue must remember that it has them. */
+	if (first && ev->hdr.flags & OBJF_BACKLOG && ev->backlog && !o->chan && !queue_of(m, o))
+		return -ENOMEM;
+	if (o->chan && ev->hdr.flags & OBJF_BACKLOG) {
 		chan_backlog(o->chan, 0, ev->backlog);
+		if (first)
+			dgram_begin(o->chan, ev);
+	}
 	return err;
 }
 

@@ -81,23 +81,23 @@ static bool join_peer(struct model *m, struct obj *o)
 	return true;
 }
 
-/* What o's receive queue held when o was first seen. */
+/*
+ * What o's receive queue held when o was first seen. Once sends to it are
+ * known, they say better what is in it.
+ */
 static int begin(struct unix_pair *up, const struct obj *o, const struct ev_obj *ev)
 {
 	unsigned int dir = !o->side;
 	uint32_t flags = ev->hdr.flags;
-	uint64_t inside = 0, at_ns = 0;
+	uint64_t inside = flags & OBJF_CREATED ? 0 : ev->backlog;
+	uint64_t at_ns = flags & OBJF_CREATED ? 0 : ev->hdr.ts_ns;
 
-	if (flags & OBJF_SNAPSHOT && flags & OBJF_BACKLOG) {
-		inside = ev->backlog;
-		at_ns = ev->hdr.ts_ns;
-	} else if (!(flags & OBJF_CREATED)) {
+	if (!(flags & (OBJF_CREATED | OBJF_BACKLOG)))
 		return 0;
-	}
 	if (!up->packets)
-		return pair_bytes_begin(&up->bytes[dir], inside, at_ns);
-	/* The receive queue is counted in bytes here: how many messages that is, is unknown. */
-	up->msgs[dir].begin_ns = at_ns;
+		return up->bytes[dir].synced ? 0 : pair_bytes_begin(&up->bytes[dir], inside, at_ns);
+	if (!up->msgs[dir].sender.tid)
+		pair_msgs_begin(&up->msgs[dir], inside, at_ns);
 	return 0;
 }
 
@@ -191,7 +191,8 @@ static int pair_settle(struct model *m, struct chan *c, uint64_t now_ns, bool fi
 			e = pair_bytes_settle(m, &up->bytes[dir], now_ns, finish);
 		if (e)
 			err = e;
-		if (up->packets ? pair_msgs_waits(&up->msgs[dir]) : pair_bytes_waits(&up->bytes[dir]))
+		if (up->packets ? pair_msgs_waits(&up->msgs[dir])
+				: pair_bytes_waits(&up->bytes[dir]))
 			chan_hold(m, c);
 	}
 	return err;
@@ -227,10 +228,10 @@ static void pair_fini(struct model *m, struct chan *c)
 	}
 }
 
-#define PAIR_CLASS                                                                             \
-	.unit = "bytes", .shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op,      \
-	.settle = pair_settle, .on_loss = pair_on_loss, .on_gone = pair_on_gone,               \
-	.fold_name = unix_fold_name, .fini = pair_fini
+#define PAIR_CLASS                                                                              \
+	.shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op, .settle = pair_settle, \
+	.on_loss = pair_on_loss, .on_gone = pair_on_gone, .fold_name = unix_fold_name,          \
+	.fini = pair_fini
 
-const struct chan_class unix_stream_class = {PAIR_CLASS};
-const struct chan_class unix_seqpacket_class = {PAIR_CLASS};
+const struct chan_class unix_stream_class = {.unit = "bytes", PAIR_CLASS};
+const struct chan_class unix_seqpacket_class = {.unit = "messages", PAIR_CLASS};

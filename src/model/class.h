@@ -17,23 +17,23 @@
 /* What the kernel calls the object: a pipe, one socket. Objects make up channels. */
 struct obj {
 	uint64_t id;
-	struct chan *chan;	 /* NULL: belongs to none (yet) */
-	struct endpoint *ep[3];	 /* by role: the last process that used it so */
+	struct chan *chan;      /* NULL: belongs to none (yet) */
+	struct endpoint *ep[3]; /* by role: the last process that used it so */
 	const struct chan_class *cls;
 	uint8_t mech, side;
-	uint8_t flags;		 /* OBJF_* of the latest description */
+	uint8_t flags; /* OBJF_* of the latest description */
 	bool described, dead;
 	uint32_t netns, capacity;
 	uint64_t self, peer, ino;
-	struct obj_net *net;	 /* addresses and bound name; NULL for pipes */
-	struct obj *next_same;	 /* others in the same bucket of an index */
+	struct obj_net *net;   /* addresses and bound name; NULL for pipes */
+	struct obj *next_same; /* others in the same bucket of an index */
 	struct list_node in_model, in_chan;
-	uint64_t held_gen;	 /* the last snapshot in which somebody held it */
+	uint64_t held_gen; /* the last snapshot in which somebody held it */
 };
 
 struct obj_net {
 	struct ev_addr_in laddr, raddr;
-	struct chan *to;	 /* datagram senders: where the last one went */
+	struct chan *to; /* datagram senders: where the last one went */
 	uint64_t to_key, to_gen;
 	struct remote *remote;
 	uint16_t name_len;
@@ -42,8 +42,8 @@ struct obj_net {
 
 /* Who can end a wait on this channel. */
 enum chan_shape {
-	SHAPE_PIPE = 0,	 /* one object, ends told apart by what the descriptor allows */
-	SHAPE_PAIR = 1,	 /* two objects, each side waits for the other */
+	SHAPE_PIPE = 0,  /* one object, ends told apart by what the descriptor allows */
+	SHAPE_PAIR = 1,  /* two objects, each side waits for the other */
 	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
 };
 

@@ -62,6 +62,18 @@ struct chan *dgram_new_wanted(struct model *m, unsigned int mech, uint64_t key,
 	return c;
 }
 
+/*
+ * Messages in the queue that were sent unseen. UDP counts bytes, and is left
+ * to find that out from what is received.
+ */
+void dgram_begin(struct chan *c, const struct ev_obj *ev)
+{
+	struct dgram_queue *q = c->priv;
+
+	if (!q->received && !q->msgs.sender.tid && ev->hdr.flags & OBJF_BACKLOG)
+		pair_msgs_begin(&q->msgs, ev->backlog, ev->hdr.ts_ns);
+}
+
 static void bind_queue(struct chan *c, struct obj *o)
 {
 	struct dgram_queue *q = c->priv;

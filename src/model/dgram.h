@@ -15,13 +15,14 @@
 
 struct dgram_queue {
 	struct pair_msgs msgs;
-	uint64_t wanted;     /* key in the index while the receiver is unknown, else 0 */
-	uint64_t shared;     /* key in the index by which further receivers find it, or 0 */
-	uint64_t since_ns;   /* the first send that waits for a decision */
-	struct ev_addr_in dest; /* where the unknown receiver is; family 0: not an internet address */
-	bool bound;	     /* has a receiver */
-	bool remote;	     /* decided: the receiver is not here */
-	bool received;	     /* somebody received from it */
+	uint64_t wanted;   /* key in the index while the receiver is unknown, else 0 */
+	uint64_t shared;   /* key in the index by which further receivers find it, or 0 */
+	uint64_t since_ns; /* the first send that waits for a decision */
+	struct ev_addr_in
+		dest;  /* where the unknown receiver is; family 0: not an internet address */
+	bool bound;    /* has a receiver */
+	bool remote;   /* decided: the receiver is not here */
+	bool received; /* somebody received from it */
 };
 
 /* A queue without a receiver, found by dgram_wanted() with this key. */
@@ -31,6 +32,9 @@ struct chan *dgram_wanted(const struct model *m, uint64_t key);
 
 /* A queue for the receiver o. */
 struct chan *dgram_new(struct model *m, struct obj *o);
+
+/* The receiver was first seen with that many messages in its queue. */
+void dgram_begin(struct chan *c, const struct ev_obj *ev);
 
 /*
  * If somebody sent to `key` before its receiver o was known: that queue is o's.

@@ -102,8 +102,8 @@ int conv_fold(struct model *m, struct conversation *v, const struct chan *from, 
 	v->chan_ba = v->chan_ba == from ? to : v->chan_ba;
 	key = conv_key(v->chan_ab, v->chan_ba, v->a, v->b);
 	for (same = hmap_get(&m->convs, key); same; same = hmap_get(&m->convs, ++key))
-		if (same->chan_ab == v->chan_ab && same->chan_ba == v->chan_ba &&
-		    same->a == v->a && same->b == v->b)
+		if (same->chan_ab == v->chan_ab && same->chan_ba == v->chan_ba && same->a == v->a &&
+		    same->b == v->b)
 			break;
 	v->key = key;
 	if (!same)

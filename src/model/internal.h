@@ -17,12 +17,12 @@ struct model {
 	uint64_t now_ns, swept_ns;
 	struct hmap procs_by_pid, objs_by_id;
 	struct hmap eps, flows, convs; /* by key */
-	struct hmap index;	       /* the classes' own, keys mixed with a tag of theirs */
-	struct hmap fold_rows;	       /* by mechanism and name */
+	struct hmap index;             /* the classes' own, keys mixed with a tag of theirs */
+	struct hmap fold_rows;         /* by mechanism and name */
 	struct list_head procs, chans, objs, inflight, conv_list;
-	struct list_head held;	 /* channels to be settled when time goes on */
+	struct list_head held;   /* channels to be settled when time goes on */
 	struct list_head closed; /* channels, oldest first */
-	struct list_head gone;	 /* exited processes, oldest first */
+	struct list_head gone;   /* exited processes, oldest first */
 	unsigned int closed_cnt, gone_cnt;
 	struct loss loss;
 	uint64_t next_chan_id;
@@ -49,19 +49,19 @@ struct xfer {
 	struct endpoint *ep; /* NULL: bytes of an unknown sender */
 	uint64_t enter_ns, exit_ns, blocked_ns;
 	union {
-		uint64_t pos;		     /* pair_seq: offset of the first byte */
+		uint64_t pos;                /* pair_seq: offset of the first byte */
 		const struct remote *remote; /* pair_msgs: the sender, when it is not here */
 	};
 	uint64_t addr_key; /* pair_msgs: the sender's address, 0 unknown */
-	uint64_t left;	   /* bytes not yet paired */
+	uint64_t left;     /* bytes not yet paired */
 	uint32_t len, fp, tid, backlog;
-	uint32_t flags;	   /* OPF_* below 1 << 16, XF_* above */
+	uint32_t flags; /* OPF_* below 1 << 16, XF_* above */
 };
-#define XF_DONE	   0x010000 /* paired; stays in the queue until it is at its head */
+#define XF_DONE    0x010000 /* paired; stays in the queue until it is at its head */
 #define XF_STARTED 0x020000 /* some of its bytes are paired */
 #define XF_OVERLAP 0x040000 /* another pending one ran at the same time */
 #define XF_FORCE   0x080000 /* waited long enough: take what is there */
-#define XF_HOW	   0x300000 /* enum pairing of the pieces so far, the worst */
+#define XF_HOW     0x300000 /* enum pairing of the pieces so far, the worst */
 #define XF_HOW_BIT 20
 
 /* proc.c */

@@ -6,14 +6,13 @@
 
 #include "model/class.h"
 
-#define MECHS(row)                                                \
-	row(MECH_PIPE, "pipe", pipe_class)                        \
-	row(MECH_FIFO, "fifo", pipe_class)                        \
-	row(MECH_UNIX_STREAM, "unix-stream", unix_stream_class)   \
-	row(MECH_UNIX_DGRAM, "unix-dgram", unix_dgram_class)      \
-	row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
-	row(MECH_TCP, "tcp", tcp_class)                           \
-	row(MECH_UDP, "udp", udp_class)
+#define MECHS(row)                                                                               \
+	row(MECH_PIPE, "pipe", pipe_class) row(MECH_FIFO, "fifo", pipe_class)                    \
+		row(MECH_UNIX_STREAM, "unix-stream", unix_stream_class)                          \
+			row(MECH_UNIX_DGRAM, "unix-dgram", unix_dgram_class)                     \
+				row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
+					row(MECH_TCP, "tcp", tcp_class)                          \
+						row(MECH_UDP, "udp", udp_class)
 
 #define DECLARE(mech, name, cls) extern const struct chan_class cls;
 MECHS(DECLARE)
@@ -27,8 +26,8 @@ static const struct {
 #define MECH_CNT (sizeof(mechs) / sizeof(mechs[0]))
 
 static const char *const ops[OP_MAX] = {
-	[OP_SEND] = "send",	    [OP_RECV] = "recv",	    [OP_WAIT] = "wait",
-	[OP_ACCEPT] = "accept",	    [OP_CONNECT] = "connect", [OP_CLOSE] = "close",
+	[OP_SEND] = "send",         [OP_RECV] = "recv",       [OP_WAIT] = "wait",
+	[OP_ACCEPT] = "accept",     [OP_CONNECT] = "connect", [OP_CLOSE] = "close",
 	[OP_SHUTDOWN] = "shutdown", [OP_RESIZE] = "resize",   [OP_CREATE] = "create",
 };
 

@@ -198,9 +198,9 @@ static int feed_loss(struct model *m, const struct event *ev)
 }
 
 static int (*const feeds[EV_MAX])(struct model *m, const struct event *ev) = {
-	[EV_OP] = feed_op,	   [EV_OBJ] = feed_obj,	  [EV_PROC] = feed_proc,
-	[EV_EXIT] = feed_exit,	   [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
-	[EV_HOLD] = feed_hold,	   [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
+	[EV_OP] = feed_op,     [EV_OBJ] = feed_obj,    [EV_PROC] = feed_proc,
+	[EV_EXIT] = feed_exit, [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
+	[EV_HOLD] = feed_hold, [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
 };
 
 /* Settles what was held; a channel that still waits puts itself back. */

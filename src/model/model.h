@@ -32,17 +32,18 @@ struct proc {
 	uint32_t pid, ppid;
 	uint64_t start_ns;
 	char comm[IPCSPY_COMM_LEN + 1]; /* any bytes, terminated */
-	char *exe;			/* path, NULL unknown */
+	char *exe;                      /* path, NULL unknown */
 	bool target, exited;
 	int exit_status; /* as wait(2) gives it; valid when exited */
 	struct {
 		uint64_t count, total_ns, max_ns, now_ns;
-	} waits;       /* asleep in poll, select, epoll */
-	unsigned int refs; /* endpoints, holders, operations in flight and conversations naming it */
+	} waits; /* asleep in poll, select, epoll */
+	unsigned int
+		refs; /* endpoints, holders, operations in flight and conversations naming it */
 
 	/* the model's own */
-	struct list_head endpoints;  /* by in_proc */
-	struct list_node in_gone;    /* exited, oldest first */
+	struct list_head endpoints; /* by in_proc */
+	struct list_node in_gone;   /* exited, oldest first */
 	unsigned int inflight_cnt;
 };
 
@@ -71,15 +72,15 @@ struct endpoint {
 
 	/* the model's own */
 	struct list_node in_proc;
-	struct flow *last_flow;	  /* receivers: the flow of the last message */
-	uint64_t full_mark_ns;	  /* the channel's full_ns when the last send returned */
-	uint64_t key;		  /* in the map of endpoints */
+	struct flow *last_flow; /* receivers: the flow of the last message */
+	uint64_t full_mark_ns;  /* the channel's full_ns when the last send returned */
+	uint64_t key;           /* in the map of endpoints */
 };
 
 /* One end of a flow: a process here, or an address elsewhere. */
 struct party {
 	struct proc *proc; /* NULL: remote or unknown */
-	char *addr;	   /* "10.0.0.5:443" when proc is NULL; NULL then means unknown */
+	char *addr;        /* "10.0.0.5:443" when proc is NULL; NULL then means unknown */
 };
 
 enum pairing { PAIR_EXACT = 0, PAIR_SETTLED = 1, PAIR_ASSUMED = 2, PAIR_MAX = 3 };
@@ -104,33 +105,34 @@ struct chan {
 	uint64_t id; /* small number, counted from 1, as shown in reports */
 	enum ipcspy_mech mech;
 	const struct chan_class *cls;
-	char *name; /* never NULL; may hold any bytes but NUL */
+	char *name;       /* never NULL; may hold any bytes but NUL */
 	const char *unit; /* "bytes" or "messages": of capacity and backlog */
 	bool open, incomplete;
 	bool touched_by_target;
 	uint64_t capacity; /* 0 unknown */
 	struct {
 		uint64_t now, max;
-		uint64_t full_ns;	/* total time without room */
+		uint64_t full_ns;       /* total time without room */
 		uint64_t full_since_ns; /* 0: has room */
 	} backlog;
-	uint64_t dropped;	 /* datagrams sent and never received (overflow) */
-	uint64_t unpaired;	 /* messages no receive was seen for */
-	uint64_t lost;		 /* records lost, 0 unless incomplete */
-	uint64_t folded;	 /* how many closed channels were merged into this row, 0 = a channel of its own */
+	uint64_t dropped;  /* datagrams sent and never received (overflow) */
+	uint64_t unpaired; /* messages no receive was seen for */
+	uint64_t lost;     /* records lost, 0 unless incomplete */
+	uint64_t folded; /* how many closed channels were merged into this row, 0 = a channel of its
+			    own */
 	uint64_t first_ns, last_ns;
 	struct list_head endpoints, flows;
 	void *priv; /* the class's own state */
 
 	/* the model's own */
-	struct list_head objs;	  /* struct obj by in_chan */
+	struct list_head objs;    /* struct obj by in_chan */
 	struct list_head holders; /* struct holder by in_chan */
 	struct list_node in_held; /* receives wait for their send; unlinked: next is NULL */
 	struct list_node in_closed;
 	struct remote *remotes;
 	unsigned int remote_cnt;
-	uint64_t dir_now[2];	  /* backlog per direction */
-	uint8_t full_dirs;	  /* bit per direction that has no room */
+	uint64_t dir_now[2]; /* backlog per direction */
+	uint8_t full_dirs;   /* bit per direction that has no room */
 	uint64_t closed_ns;
 };
 
@@ -171,10 +173,12 @@ struct conversation {
 	struct list_node in_model;
 	struct proc *a, *b;
 	struct chan *chan_ab, *chan_ba; /* the same for a socket */
-	struct hist turnaround_a, turnaround_b; /* end of a receive to start of that process's next send */
+	struct hist turnaround_a,
+		turnaround_b; /* end of a receive to start of that process's next send */
 
 	/* the model's own */
-	uint64_t received_a_ns, received_b_ns; /* end of a receive that no send answered yet, 0 none */
+	uint64_t received_a_ns,
+		received_b_ns; /* end of a receive that no send answered yet, 0 none */
 	uint64_t key;
 };
 
@@ -186,12 +190,13 @@ struct loss {
 };
 
 struct model_opts {
-	uint64_t start_ns;  /* CLOCK_MONOTONIC at the start of the trace */
-	bool no_peers;	    /* endpoints and flows need a target */
+	uint64_t start_ns; /* CLOCK_MONOTONIC at the start of the trace */
+	bool no_peers;     /* endpoints and flows need a target */
 	/* Called for every paired message, or NULL. The message lives for the call. */
 	void (*on_message)(void *arg, const struct message *msg);
 	void *on_message_arg;
-	unsigned int keep_closed; /* closed channels kept as rows of their own; 0: the default, 1024 */
+	unsigned int
+		keep_closed; /* closed channels kept as rows of their own; 0: the default, 1024 */
 };
 
 struct model;

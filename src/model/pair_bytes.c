@@ -3,15 +3,15 @@
 
 #include <errno.h>
 
-#define SCAN_MAX	512	     /* pending writes compared with one read */
-#define SCAN_READS	64	     /* held reads compared with one write */
-#define READS_MERGE	1024	     /* held reads beyond are joined with their neighbour */
-#define QUEUE_MAX	65536	     /* no stream holds more messages than that */
-#define DEFAULT_CAPACITY (4u << 20)  /* when the record says none */
-#define STARVED_NS	200000000ull /* a read whose write must have been lost */
-#define DRIFT_NS	100000000ull /* how long, and how often, offsets must be off ... */
-#define DRIFT_CNT	16	     /* ... before they are corrected among overlapping calls */
-#define ATOMIC_BYTES	4096	     /* PIPE_BUF: goes in at once, so after its last sleep */
+#define SCAN_MAX         512          /* pending writes compared with one read */
+#define SCAN_READS       64           /* held reads compared with one write */
+#define READS_MERGE      1024         /* held reads beyond are joined with their neighbour */
+#define QUEUE_MAX        65536        /* no stream holds more messages than that */
+#define DEFAULT_CAPACITY (4u << 20)   /* when the record says none */
+#define STARVED_NS       200000000ull /* a read whose write must have been lost */
+#define DRIFT_NS         100000000ull /* how long, and how often, offsets must be off ... */
+#define DRIFT_CNT        16           /* ... before they are corrected among overlapping calls */
+#define ATOMIC_BYTES     4096         /* PIPE_BUF: goes in at once, so after its last sleep */
 
 enum match { MATCH_UNKNOWN = 0, MATCH_YES = 1, MATCH_NO = 2 };
 
@@ -222,7 +222,8 @@ static struct xfer *choose(struct pair_bytes *pb, struct xfer *r, enum pairing *
 		*how = PAIR_EXACT;
 	if (match == MATCH_YES || (r->flags & XF_STARTED))
 		return w;
-	/* In the middle of a write: another reader may go on there, if this one starts elsewhere. */
+	/* In the middle of a write: another reader may go on there, if this one starts elsewhere.
+	 */
 	found = search(pb, r);
 	if (found && !(w->flags & XF_STARTED && found->fp == w->fp)) {
 		*how = PAIR_SETTLED;
@@ -344,8 +345,9 @@ static void bound(struct pair_bytes *pb)
 }
 
 /*
- * A call that was under way when tracing began returns all its bytes, those
- * from before included: only what the kernel has beyond our count is new.
+ * A call that was under way when the stream was first looked at returns all its
+ * bytes, those from before included: only what the kernel has beyond our count
+ * is new.
  */
 static void trim_first_write(const struct pair_bytes *pb, struct xfer *x)
 {
@@ -400,7 +402,7 @@ int pair_bytes_write(struct model *m, struct pair_bytes *pb, const struct xfer *
 	if (!pb->synced)
 		err = settle_first(pb, x, true);
 	task_seen(&pb->writer, x);
-	if (x->flags & OPF_BEFORE_ATTACH)
+	if (x->flags & OPF_BEFORE_ATTACH || x->enter_ns < pb->begin_ns)
 		trim_first_write(pb, &item);
 	if (!item.left)
 		return err;

@@ -23,15 +23,15 @@ struct pair_bytes {
 	struct pair_queue reads;  /* held */
 	struct pair_task writer, reader;
 	uint64_t capacity;
-	uint64_t begin_ns;	  /* what ended before is in the first range already */
+	uint64_t begin_ns; /* what ended before is in the first range already */
 	uint64_t last_read_ns;
 	uint64_t over_ns, under_ns;   /* since when the kernel has less, more than we know of */
-	uint64_t over, under;	      /* the least difference since then */
+	uint64_t over, under;         /* the least difference since then */
 	uint32_t over_cnt, under_cnt; /* and how often it was seen */
 	uint32_t fp_seen, fp_missed;  /* matches at all; mismatches in a row */
-	uint32_t open;		      /* writes begun and not finished */
-	bool synced;		      /* the unknown first bytes are settled */
-	bool lossy;		      /* records of this stream were lost */
+	uint32_t open;                /* writes begun and not finished */
+	bool synced;                  /* the unknown first bytes are settled */
+	bool lossy;                   /* records of this stream were lost */
 };
 
 void pair_bytes_init(struct pair_bytes *pb, struct chan *c);

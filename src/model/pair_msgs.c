@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#define SCAN_MAX   512
-#define QUEUE_MAX  16384
+#define SCAN_MAX  512
+#define QUEUE_MAX 16384
 
 void pair_msgs_init(struct pair_msgs *pm, struct chan *c, bool drops)
 {
@@ -126,6 +126,9 @@ int pair_msgs_send(struct model *m, struct pair_msgs *pm, const struct xfer *x)
 
 	if (x->exit_ns <= pm->begin_ns)
 		return 0;
+	/* Under way when the queue was first looked at: it may be one of the unknown. */
+	if (pm->unknown && x->enter_ns < pm->begin_ns)
+		pm->unknown--;
 	task_seen(&pm->sender, x);
 	if (several(&pm->sender))
 		pq_mark_overlap(&pm->sends, &item, x->enter_ns + x->blocked_ns);

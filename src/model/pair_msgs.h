@@ -17,12 +17,12 @@ struct pair_msgs {
 	struct pair_queue sends;
 	struct pair_queue recvs; /* held */
 	struct pair_task sender, receiver;
-	uint64_t begin_ns;     /* what ended before is not paired */
-	uint64_t unknown;      /* messages of nobody we know, at the head */
-	uint64_t empty_ns;     /* the queue was seen empty then */
+	uint64_t begin_ns; /* what ended before is not paired */
+	uint64_t unknown;  /* messages of nobody we know, at the head */
+	uint64_t empty_ns; /* the queue was seen empty then */
 	uint64_t last_recv_ns;
-	uint32_t limit;	       /* how many messages the queue can hold, 0 unknown */
-	bool drops;	       /* messages can vanish */
+	uint32_t limit; /* how many messages the queue can hold, 0 unknown */
+	bool drops;     /* messages can vanish */
 	/*
 	 * A receive that no send on this host answers; who sent it, is for the
 	 * class to say. NULL: it is left without a flow.

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_MIN	 2
+#define CAP_MIN      2
 #define OVERLAP_SCAN 64
-#define CAP_KEPT 64 /* a ring that ran empty keeps this much */
+#define CAP_KEPT     64 /* a ring that ran empty keeps this much */
 
 static bool grow(struct pair_queue *q)
 {

@@ -14,8 +14,8 @@
 struct pair_queue {
 	struct xfer *v;
 	uint32_t head, cnt, cap; /* cap: power of two, 0 at first */
-	uint32_t live;		 /* entries that are not done */
-	uint64_t bytes;		 /* sum of left over all entries */
+	uint32_t live;           /* entries that are not done */
+	uint64_t bytes;          /* sum of left over all entries */
 };
 
 /* Tells whether several tasks took part lately. */

@@ -219,9 +219,9 @@ int pair_seq_write(struct model *m, struct pair_seq *ps, const struct xfer *x, b
 	int err;
 
 	task_seen(&ps->w.task, x);
-	item.pos = claim(&ps->w,
-			 has_seq ? extend(ps, seq) : (ps->w.next ? ps->w.next : 1ull << 40) + x->len,
-			 x->len, &late);
+	item.pos = claim(
+		&ps->w, has_seq ? extend(ps, seq) : (ps->w.next ? ps->w.next : 1ull << 40) + x->len,
+		x->len, &late);
 	if (late)
 		item.flags |= XF_OVERLAP;
 	if (several(&ps->w.task))
@@ -243,9 +243,9 @@ int pair_seq_read(struct model *m, struct pair_seq *ps, const struct xfer *x, bo
 	int err = 0;
 
 	task_seen(&ps->r.task, x);
-	item.pos = claim(&ps->r,
-			 has_seq ? extend(ps, seq) : (ps->r.next ? ps->r.next : 1ull << 40) + x->len,
-			 x->len, &late);
+	item.pos = claim(
+		&ps->r, has_seq ? extend(ps, seq) : (ps->r.next ? ps->r.next : 1ull << 40) + x->len,
+		x->len, &late);
 	if (!ps->reads.cnt)
 		err = feed(m, ps, &item, x->exit_ns);
 	if (!item.left)

@@ -30,7 +30,7 @@ struct pair_seq {
 	struct chan *chan;
 	struct pair_queue writes, reads;
 	struct seq_end w, r;
-	uint64_t last;	/* latest position, to carry sequence numbers on from; 0: none yet */
+	uint64_t last;  /* latest position, to carry sequence numbers on from; 0: none yet */
 	uint64_t known; /* sends from here on have records; 0: not known */
 	bool lossy;
 };

@@ -88,8 +88,7 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 static void close_unheld(struct model *m)
 {
 	list_for_each (c, &m->chans, struct chan, in_model) {
-		if (!c->open || !list_empty(&c->holders) || c->last_ns >= m->snap_ns ||
-		    c->folded)
+		if (!c->open || !list_empty(&c->holders) || c->last_ns >= m->snap_ns || c->folded)
 			continue;
 		chan_close(m, c);
 	}
