@@ -13,6 +13,7 @@
 
 #define ROWS_MAX      100 /* of a table in the final report, without -v */
 #define ROWS_TERMINAL 24  /* of a terminal that does not tell its size */
+#define ROWS_AROUND   14  /* of a screen, for what is not in a table */
 #define REPORT_PRETTY 2
 #define CLEAR_SCREEN  "\033[H\033[2J"
 
@@ -117,6 +118,12 @@ static size_t screenful(const char *s, unsigned int rows)
 	return (size_t)(p - s);
 }
 
+/* Rows of each table so that all of them, two lines a row, fit on a screen. */
+static size_t rows_that_fit(unsigned int rows)
+{
+	return rows > ROWS_AROUND + 10 ? (rows - ROWS_AROUND) / 5 : 2;
+}
+
 static int repaint(struct output *out, const struct report_info *info, const struct model *m)
 {
 	struct text_opts opts;
@@ -126,7 +133,7 @@ static int repaint(struct output *out, const struct report_info *info, const str
 
 	set_width(out, &rows);
 	opts = out->text;
-	opts.max_rows = rows;
+	opts.max_rows = rows_that_fit(rows);
 	sink_init_mem(&page);
 	err = report_text(&page, &opts, info, m);
 	if (!err) {

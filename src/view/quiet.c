@@ -60,15 +60,25 @@ static enum style cell_used_by(struct strbuf *cell, const void *row, const void 
 	return STYLE_NONE;
 }
 
-/* Leaves the channels without a flow in w. */
-static void drop_busy(struct walk *w)
+/* Somebody tried to send or receive, or something is in it. */
+static bool is_used(const struct chan *c)
+{
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan) {
+		if (ep->role != EP_ATTACH)
+			return true;
+	}
+	return c->backlog.now;
+}
+
+/* Leaves the channels without a flow in w; all is set: also those that are only held open. */
+static void drop_busy(struct walk *w, bool all)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < w->cnt; i++) {
 		const struct chan *c = w->v[i];
 
-		if (list_empty(&c->flows))
+		if (list_empty(&c->flows) && (all || is_used(c)))
 			w->v[kept++] = c;
 	}
 	w->cnt = kept;
@@ -88,7 +98,7 @@ int view_quiet_chans(const struct view *v)
 
 	err = walk_chans(&w, v->m);
 	if (!err) {
-		drop_busy(&w);
+		drop_busy(&w, !v->opts->max_rows);
 		err = view_table(v, "CHANNELS without a message that was both sent and received",
 				 "channels", cols, sizeof(cols) / sizeof(cols[0]), &w);
 	}
