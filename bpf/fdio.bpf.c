@@ -6,20 +6,22 @@
  */
 #include "op.bpf.h"
 
-#define SOCKADDR_MAX	  128 /* sizeof(struct sockaddr_storage): what a receive may have written */
-#define MSGHDR_NAME_BYTES 16  /* of struct msghdr_user: name and its length */
+#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage): what a receive may have written */
 
 /* Where the call sends to, if it says so. */
 static __always_inline void read_dest(struct user_addr *to, const volatile struct ipcspy_sys *row,
 				      struct pt_regs *regs)
 {
-	struct msghdr_user m;
+	struct { /* how a struct msghdr begins */
+		__u64 name;
+		__u32 namelen, pad;
+	} m;
 
 	if (row->addr_arg != ARG_NONE) {
 		to->uaddr = regs->r8;
 		to->len = regs->r9;
 	} else if (row->how == BUF_MSG &&
-		   !bpf_probe_read_user(&m, MSGHDR_NAME_BYTES, (void *)regs->si)) {
+		   !bpf_probe_read_user(&m, sizeof(m), (void *)regs->si)) {
 		to->uaddr = m.name;
 		to->len = m.namelen;
 	}
@@ -196,7 +198,7 @@ static long mmsg_one(__u32 i, void *arg)
 		return 1;
 	/* what the channel held is known after the last message only */
 	if (i + 1 == w->cnt)
-		object_sample(&s, &t->in.a, t->in.op);
+		object_sample_call(&s, &t->in.a, t->in.op);
 	if (i)
 		s.flags |= OPF_MORE;
 	emit_msg(&t->in, &s, m.len, &m.hdr);
@@ -216,7 +218,7 @@ int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 	if (!in)
 		return 0;
 	if (ret <= 0) {
-		object_sample(&s, &in->a, in->op);
+		object_sample_call(&s, &in->a, in->op);
 		op_emit(in, &in->a, &s, in->op, ret, 0);
 		return 0;
 	}

@@ -139,10 +139,35 @@ struct {
 	__type(value, __u64);
 } lost __weak SEC(".maps");
 
+/*
+ * Fields that lie close together are copied in one go, since a read of kernel
+ * memory costs 24 ns whether it is 4 bytes or 100. SPAN_READ copies from a
+ * type's field `first` on; SPAN_GET takes a field out of the copy. Offsets are
+ * those of the running kernel; a field outside the copy is read by itself.
+ */
+struct span {
+	char bytes[104];
+};
+
+#define SPAN_READ(span, ptr, type, first)                                           \
+	bpf_probe_read_kernel((span)->bytes, sizeof((span)->bytes),                 \
+			      (void *)(ptr) + bpf_core_field_offset(type, first))
+#define SPAN_GET(dst, span, ptr, type, first, field)                                             \
+	({                                                                                       \
+		__u32 _at = bpf_core_field_offset(type, field) -                                 \
+			    bpf_core_field_offset(type, first);                                  \
+		if (_at <= sizeof((span)->bytes) - sizeof(*(dst)))                               \
+			__builtin_memcpy(dst, (span)->bytes + _at, sizeof(*(dst)));              \
+		else                                                                             \
+			bpf_probe_read_kernel(dst, sizeof(*(dst)),                               \
+					      (void *)(ptr) + bpf_core_field_offset(type, field)); \
+	})
+
 /* Room for what does not fit on a 512-byte stack. */
 struct scratch {
 	struct ev_obj obj;
-	struct ev_name name;
+	struct ev_addr_un name;
+	struct span span;
 	__u8 bufs[16 * 64]; /* a ring of 16 struct pipe_buffer */
 };
 struct {
@@ -315,26 +340,6 @@ static __always_inline bool crowded(__u64 dir, bool send, __u32 tid)
 		*mine = *mine ? CROWD : tid;
 	return *mine == CROWD || *theirs == CROWD;
 }
-
-/*
- * Fields that lie close together are copied in one go, since a read of kernel
- * memory costs 24 ns whether it is 4 bytes or 64. SPAN_READ fills the array
- * span from a type's field `first` on; SPAN_GET takes a field out of the copy. Offsets are
- * those of the running kernel; a field outside the copy is read by itself.
- */
-#define SPAN_READ(span, ptr, type, first)                                      \
-	bpf_probe_read_kernel(span, sizeof(span),                              \
-			      (void *)(ptr) + bpf_core_field_offset(type, first))
-#define SPAN_GET(dst, span, ptr, type, first, field)                                             \
-	({                                                                                       \
-		__u32 _at = bpf_core_field_offset(type, field) -                                 \
-			    bpf_core_field_offset(type, first);                                  \
-		if (_at <= sizeof(span) - sizeof(*(dst)))                                        \
-			__builtin_memcpy(dst, (char *)(span) + _at, sizeof(*(dst)));             \
-		else                                                                             \
-			bpf_probe_read_kernel(dst, sizeof(*(dst)),                               \
-					      (void *)(ptr) + bpf_core_field_offset(type, field)); \
-	})
 
 /* The i-th argument of the call that regs belong to. */
 static __always_inline unsigned long sys_arg(struct pt_regs *regs, __u32 i)

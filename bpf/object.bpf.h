@@ -56,19 +56,19 @@ GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 	struct super_block *sb = NULL;
 	struct inode *inode = NULL;
 	__u64 private = 0, ino = 0;
-	char span[80];
+	struct span span;
 	__u16 mode = 0;
 	bool ok = false;
 
-	if (!o || SPAN_READ(span, file_ptr, struct file, private_data))
+	if (!o || SPAN_READ(&span, file_ptr, struct file, private_data))
 		return 0;
-	SPAN_GET(&private, span, file_ptr, struct file, private_data, private_data);
-	SPAN_GET(&inode, span, file_ptr, struct file, private_data, f_inode);
-	if (SPAN_READ(span, inode, struct inode, i_mode) || !private)
+	SPAN_GET(&private, &span, file_ptr, struct file, private_data, private_data);
+	SPAN_GET(&inode, &span, file_ptr, struct file, private_data, f_inode);
+	if (SPAN_READ(&span, inode, struct inode, i_mode) || !private)
 		return 0;
-	SPAN_GET(&mode, span, inode, struct inode, i_mode, i_mode);
-	SPAN_GET(&sb, span, inode, struct inode, i_mode, i_sb);
-	SPAN_GET(&ino, span, inode, struct inode, i_mode, i_ino);
+	SPAN_GET(&mode, &span, inode, struct inode, i_mode, i_mode);
+	SPAN_GET(&sb, &span, inode, struct inode, i_mode, i_sb);
+	SPAN_GET(&ino, &span, inode, struct inode, i_mode, i_ino);
 	o->ptr = private;
 	o->ino = ino;
 	switch (mode & S_IFMT) {
@@ -90,6 +90,14 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 		sock_sample(s, o, op);
 }
 
+/* The same, out of line: where a stack is deep or the call is rare. */
+GLOBAL int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
+{
+	if (s && o)
+		object_sample(s, o, op);
+	return 0;
+}
+
 /* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
 GLOBAL int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd,
 			   __u32 flags)
@@ -108,7 +116,7 @@ GLOBAL int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, _
 	e->fd = fd;
 	e->mech = o->mech;
 	if (o->mech <= MECH_FIFO)
-		pipe_describe(e, o, (void *)file);
+		pipe_describe(e, o, (void *)file, &s->span);
 	else
 		sock_describe(e, o);
 	return 1;

@@ -53,10 +53,8 @@ struct pipe_view {
 	struct pipe_buffer *bufs;
 };
 
-static __always_inline void pipe_look(struct pipe_view *v, __u64 pipe)
+static __always_inline void pipe_look(struct pipe_view *v, __u64 pipe, struct span *span)
 {
-	char span[104];
-
 	__builtin_memset(v, 0, sizeof(*v));
 	if (SPAN_READ(span, pipe, struct pipe_inode_info, head))
 		return;
@@ -139,10 +137,11 @@ __u64 pipe_walked_ns __weak;
 static __always_inline void pipe_sample(struct sample *s, const struct objref *o)
 {
 	struct pipe_view v;
+	struct span span;
 	__u32 cnt;
 
 	s->dir = o->id;
-	pipe_look(&v, o->ptr);
+	pipe_look(&v, o->ptr, &span);
 	cnt = v.head - v.tail;
 	if (!cnt) {
 		s->flags |= OPF_EMPTY | OPF_BACKLOG;
@@ -162,11 +161,11 @@ static __always_inline void pipe_sample(struct sample *s, const struct objref *o
 }
 
 static __always_inline void pipe_describe(struct ev_obj *e, const struct objref *o,
-					  struct file *file)
+					  struct file *file, struct span *span)
 {
 	struct pipe_view v;
 
-	pipe_look(&v, o->ptr);
+	pipe_look(&v, o->ptr, span);
 	e->capacity = v.max * PAGE_BYTES;
 	e->backlog = v.head == v.tail ? 0 : pipe_bytes(&v);
 	e->hdr.flags |= OBJF_BACKLOG | (v.head - v.tail >= v.max ? OBJF_FULL : 0);

@@ -253,13 +253,16 @@ static __always_inline void sock_watch(const struct objref *o)
 	struct sock *sk = (void *)o->ptr;
 
 	if (o->family == AF_UNIX) {
-		struct ev_addr_un n = {};
+		struct scratch *s = get_scratch();
 		struct sock *peer = unix_peer(sk);
 
 		if (peer)
 			watch_key(mix((__u64)peer, 0));
-		if (o->mech == MECH_UNIX_DGRAM && unix_name(&n, sk))
-			watch_key(un_name_key(&n));
+		if (o->mech != MECH_UNIX_DGRAM || !s)
+			return;
+		__builtin_memset(&s->name, 0, sizeof(s->name));
+		if (unix_name(&s->name, sk))
+			watch_key(un_name_key(&s->name));
 	} else if (o->mech == MECH_UDP) {
 		__be16 dport = 0;
 

@@ -50,7 +50,7 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 		in->b = b;
 	/* What it will sleep for: data as long as the source has none, else room. */
 	if (has_a && has_b)
-		object_sample(&s, &a, OP_RECV);
+		object_sample_call(&s, &in->a, OP_RECV);
 	in->sleep_on_b = !has_a || (has_b && !(s.flags & OPF_EMPTY));
 	return 0;
 }
@@ -61,7 +61,7 @@ static __always_inline void emit_side(struct inflight *in, const struct objref *
 	__u64 blocked = in->blocked_ns;
 	struct sample s = {};
 
-	object_sample(&s, o, op);
+	object_sample_call(&s, o, op);
 	if (!slept)
 		in->blocked_ns = 0;
 	op_emit(in, o, &s, op, ret, flags);
