@@ -223,7 +223,7 @@ static void put_line(struct strbuf *sb, const struct table *t, const struct cell
 {
 	size_t at = line ? INDENT : 0, written = 0, full = text_width(t->style);
 
-	for (size_t i = 0; i < t->col_cnt && at < full; i++) {
+	for (size_t i = 0; i < t->col_cnt; i++) {
 		size_t width, start;
 
 		if (t->line[i] != line)

@@ -88,7 +88,7 @@ struct io {
 	uint32_t pid;
 	uint64_t enter, exit, blocked;
 	int ret;
-	uint32_t flags, backlog, seq;
+	uint32_t flags, backlog, seq, fp;
 };
 
 static void io(struct player *p, struct io io)
@@ -101,6 +101,7 @@ static void io(struct player *p, struct io io)
 		.ret = io.ret,
 		.backlog = io.backlog,
 		.seq = io.seq,
+		.fp = io.fp,
 		.nr = io.op == OP_SEND ? SYS_write : SYS_read,
 		.op = (uint8_t)io.op,
 		.mech = (uint8_t)io.mech,
@@ -157,7 +158,7 @@ static void lost(struct player *p, uint64_t us, uint32_t flags, unsigned int mec
  */
 static void play_pipeline(struct player *p)
 {
-	const uint64_t a = 0xa1, b = 0xb1;
+	const uint64_t a = 0xa1, b = 0xb1, idle = 0xc1;
 	const uint32_t last = SNAPF_LAST | SNAPF_HOLDS;
 	const uint64_t end = 1000000;
 
@@ -167,26 +168,28 @@ static void play_pipeline(struct player *p)
 	proc(p, 0, 102, 1, "sink", 0);
 	new_pipe(p, 100, 100, a, 5001);
 	new_pipe(p, 100, 101, b, 5002);
+	new_pipe(p, 100, 100, idle, 5003);
 	for (uint64_t i = 0; i < 9; i++) {
 		uint64_t t = 1000 + 100000 * i, wait = i ? 99000 : 0;
 
 		io(p, (struct io){OP_SEND, MECH_PIPE, a, 100, t - wait, t + 50, wait, 65536,
-				  OPF_TARGET | OPF_BACKLOG | OPF_FULL, 65536, 0});
+				  OPF_TARGET | OPF_BACKLOG | OPF_FULL, 65536, 0, 0});
 		io(p, (struct io){OP_RECV, MECH_PIPE, a, 101, t + 99000, t + 99020, 0, 65536,
-				  OPF_TARGET | OPF_BACKLOG | OPF_EMPTY, 0, 0});
+				  OPF_TARGET | OPF_BACKLOG | OPF_EMPTY, 0, 0, 0});
 		io(p, (struct io){OP_SEND, MECH_PIPE, b, 101, t + 99030, t + 99040, 0, 512,
-				  OPF_TARGET | OPF_BACKLOG, 512, 0});
+				  OPF_TARGET | OPF_BACKLOG, 512, 0, 0});
 		io(p, (struct io){OP_RECV, MECH_PIPE, b, 102, t, t + 99060, 99000, 512,
-				  OPF_BACKLOG | OPF_EMPTY, 0, 0});
+				  OPF_BACKLOG | OPF_EMPTY, 0, 0, 0});
 	}
 	io(p, (struct io){OP_SEND, MECH_PIPE, a, 100, 901000, 901100, 0, 65536,
-			  OPF_TARGET | OPF_BACKLOG | OPF_FULL, 65536, 0});
+			  OPF_TARGET | OPF_BACKLOG | OPF_FULL, 65536, 0, 0});
 	snap(p, end, last);
 	inflight(p, end,
-		 (struct io){OP_SEND, MECH_PIPE, a, 100, 901200, 0, 98000, 0, OPF_TARGET, 0, 0});
+		 (struct io){OP_SEND, MECH_PIPE, a, 100, 901200, 0, 98000, 0, OPF_TARGET, 0, 0, 0});
 	inflight(p, end,
 		 (struct io){OP_RECV, MECH_PIPE, b, 102, 900200, 0, 99700, 0, OPF_BEFORE_ATTACH, 0,
-			     0});
+			     0, 0});
+	hold(p, end, 100, idle, HOLDF_READ | HOLDF_WRITE);
 	hold(p, end, 100, a, HOLDF_WRITE);
 	hold(p, end, 101, a, HOLDF_READ);
 	hold(p, end, 101, b, HOLDF_WRITE);
@@ -234,17 +237,17 @@ static void play_tcp(struct player *p)
 		uint32_t in = 100 * (i + 1), out = 8000 * (i + 1);
 
 		io(p, (struct io){OP_SEND, MECH_TCP, cli, 201, t, t + 20, 0, 100, OPF_SEQ, 0,
-				  7000 + in});
+				  7000 + in, 0});
 		io(p, (struct io){OP_RECV, MECH_TCP, srv, 200, t - 500, t + 60, 540, 100,
-				  OPF_TARGET | OPF_SEQ, 0, 7000 + in});
+				  OPF_TARGET | OPF_SEQ, 0, 7000 + in, 0});
 		io(p, (struct io){OP_SEND, MECH_TCP, up, 200, t + 100, t + 130, 0, 50,
-				  OPF_TARGET | OPF_SEQ, 0, 300 + 50 * (i + 1)});
+				  OPF_TARGET | OPF_SEQ, 0, 300 + 50 * (i + 1), 0});
 		io(p, (struct io){OP_RECV, MECH_TCP, up, 200, t + 140, t + 5000, 4800, 2000,
-				  OPF_TARGET | OPF_SEQ, 0, 400 + 2000 * (i + 1)});
+				  OPF_TARGET | OPF_SEQ, 0, 400 + 2000 * (i + 1), 0});
 		io(p, (struct io){OP_SEND, MECH_TCP, srv, 200, t + 5100, t + 5150, 0, 8000,
-				  OPF_TARGET | OPF_SEQ, 0, 1000 + out});
+				  OPF_TARGET | OPF_SEQ, 0, 1000 + out, 0});
 		io(p, (struct io){OP_RECV, MECH_TCP, cli, 201, t + 30, t + 5200, 5100, 8000,
-				  OPF_SEQ, 0, 1000 + out});
+				  OPF_SEQ, 0, 1000 + out, 0});
 	}
 	ended(p, 60000, 201, W_EXITCODE(0, SIGKILL));
 }
@@ -267,9 +270,9 @@ static void play_hostile(struct player *p)
 	obj(p, 10, ev);
 	name(p, 300, fifo, NAMEF_CHAN, path);
 	io(p, (struct io){OP_SEND, MECH_FIFO, fifo, 300, 100, 110, 0, 10, OPF_TARGET | OPF_BACKLOG,
-			  10, 0});
+			  10, 0, 0});
 	io(p, (struct io){OP_RECV, MECH_FIFO, fifo, 301, 200, 220, 0, 10,
-			  OPF_TARGET | OPF_BACKLOG | OPF_EMPTY, 0, 0});
+			  OPF_TARGET | OPF_BACKLOG | OPF_EMPTY, 0, 0, 0});
 	ev = (struct ev_obj){.hdr = {.pid = 301},
 			     .chan = sock,
 			     .ino = 78,
@@ -278,13 +281,14 @@ static void play_hostile(struct player *p)
 	ev.name.len = sizeof(abstract) - 1;
 	memcpy(ev.name.name, abstract, sizeof(abstract) - 1);
 	obj(p, 20, ev);
-	io(p, (struct io){OP_RECV, MECH_UNIX_DGRAM, sock, 301, 300, 320, 0, 64, OPF_TARGET, 0, 0});
+	io(p,
+	   (struct io){OP_RECV, MECH_UNIX_DGRAM, sock, 301, 300, 320, 0, 64, OPF_TARGET, 0, 0, 0});
 }
 
 /* Nothing is whole here, and each thing says so. */
 static void play_loss(struct player *p)
 {
-	const uint64_t good = 0xa1, bad = 0xa2;
+	const uint64_t good = 0xa1, bad = 0xa2, alone = 0xa3, gone = 0xa4;
 
 	proc(p, 0, 400, 1, "writer", PROCF_TARGET);
 	proc(p, 0, 401, 1, "reader", 0);
@@ -295,16 +299,52 @@ static void play_loss(struct player *p)
 
 		for (uint64_t chan = good; chan <= bad; chan++) {
 			io(p, (struct io){OP_SEND, MECH_PIPE, chan, 400, t, t + 5, 0, 100,
-					  OPF_TARGET | OPF_BACKLOG, 100, 0});
+					  OPF_TARGET | OPF_BACKLOG, 100, 0, 0});
 			io(p, (struct io){OP_RECV, MECH_PIPE, chan, 401, t + 10, t + 15, 0, 100,
-					  OPF_BACKLOG | OPF_EMPTY, 0, 0});
+					  OPF_BACKLOG | OPF_EMPTY, 0, 0, 0});
 		}
 	}
+	/* Written and never read: the pipe is another one, empty, when it shows again. */
+	new_pipe(p, 3900, 400, gone, 6004);
+	io(p, (struct io){OP_SEND, MECH_PIPE, gone, 400, 3910, 3920, 0, 100,
+			  OPF_TARGET | OPF_BACKLOG, 100, 0, 0});
+	new_pipe(p, 3930, 400, gone, 6004);
+	/* One end only: no flow. */
+	new_pipe(p, 4000, 400, alone, 6003);
+	io(p, (struct io){OP_SEND, MECH_PIPE, alone, 400, 4000, 4010, 0, 100,
+			  OPF_TARGET | OPF_BACKLOG, 100, 0, 0});
 	lost(p, 5000, LOSSF_EVENTS, MECH_PIPE, 0, 7);
 	lost(p, 5000, LOSSF_EVENTS, MECH_TCP, 0, 2);
 	lost(p, 5000, LOSSF_CHAN, MECH_PIPE, bad, 7);
 	lost(p, 5000, LOSSF_TABLE, MECH_NONE, 0, 3);
 	lost(p, 5000, LOSSF_COMPAT, MECH_NONE, 0, 11);
+}
+
+/* A receiver that is too slow: only the last of three datagrams found room. */
+static void play_udp(struct player *p)
+{
+	const struct ev_addr_in client = ipv4(127, 0, 0, 1, 40001), server = ipv4(127, 0, 0, 1, 53);
+	struct ev_obj ev = {.hdr = {.pid = 601},
+			    .chan = 0x61,
+			    .ino = 61,
+			    .netns = 1,
+			    .capacity = 212992,
+			    .mech = MECH_UDP,
+			    .laddr = server};
+
+	proc(p, 0, 600, 1, "dig", PROCF_TARGET);
+	proc(p, 0, 601, 1, "named", 0);
+	obj(p, 10, ev);
+	ev.hdr = (struct ev_hdr){.pid = 600, .flags = OBJF_CONNECTED};
+	ev.chan = 0x60;
+	ev.ino = 60;
+	ev.laddr = client;
+	ev.raddr = server;
+	obj(p, 20, ev);
+	for (uint32_t i = 1; i <= 3; i++)
+		io(p, (struct io){OP_SEND, MECH_UDP, 0x60, 600, 50000 * i, 50000 * i + 10, 0, 30,
+				  OPF_TARGET | OPF_FP, 0, 0, i});
+	io(p, (struct io){OP_RECV, MECH_UDP, 0x61, 601, 200000, 200010, 0, 30, OPF_FP, 0, 0, 3});
 }
 
 static void play_nothing(struct player *p)
@@ -319,6 +359,7 @@ const struct scene scenes[] = {
 	{"tcp", "-n nginx", NULL, 0, 0, 2000000, play_tcp},
 	{"hostile", "-p 300 -f", NULL, 0, 0, 10000, play_hostile},
 	{"loss", "-p 400", NULL, 0, 0, 10000, play_loss},
+	{"udp", "-p 600", NULL, 0, 0, 1000000, play_udp},
 	{"empty", "", true_argv, 500, W_EXITCODE(3, 0), 1500, play_nothing},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };

@@ -128,7 +128,8 @@ static void text_reports(void **state)
 	(void)state;
 	for (const struct scene *s = scenes; s->name; s++) {
 		play(&pl, s);
-		as_text(&pl, s->name, ".txt", (struct text_opts){.style = {.width = 100}});
+		as_text(&pl, s->name, ".txt",
+			(struct text_opts){.style = {.width = 100}, .max_rows = 100});
 		played_fini(&pl);
 	}
 }
