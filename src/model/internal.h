@@ -61,6 +61,7 @@ struct xfer {
 #define XF_STARTED 0x020000 /* some of its bytes are paired */
 #define XF_OVERLAP 0x040000 /* another pending one ran at the same time */
 #define XF_FORCE   0x080000 /* waited long enough: take what is there */
+#define XF_ANY     0x400000 /* the end: order no longer matters, totals do */
 #define XF_HOW     0x300000 /* enum pairing of the pieces so far, the worst */
 #define XF_HOW_BIT 20
 

@@ -3,15 +3,16 @@
 
 #include <errno.h>
 
-#define SCAN_MAX         512          /* pending writes compared with one read */
-#define SCAN_READS       64           /* held reads compared with one write */
-#define READS_MERGE      1024         /* held reads beyond are joined with their neighbour */
-#define QUEUE_MAX        65536        /* no stream holds more messages than that */
-#define DEFAULT_CAPACITY (4u << 20)   /* when the record says none */
-#define STARVED_NS       200000000ull /* a read whose write must have been lost */
-#define DRIFT_NS         100000000ull /* how long, and how often, offsets must be off ... */
-#define DRIFT_CNT        16           /* ... before they are corrected among overlapping calls */
-#define ATOMIC_BYTES     4096         /* PIPE_BUF: goes in at once, so after its last sleep */
+#define SCAN_MAX         512            /* pending writes compared with one read */
+#define SCAN_READS       256            /* held reads compared with one write */
+#define READS_MERGE      1024           /* held reads beyond are joined with their neighbour */
+#define QUEUE_MAX        65536          /* no stream holds more messages than that */
+#define DEFAULT_CAPACITY (4u << 20)     /* when the record says none */
+#define STARVED_NS       200000000ull   /* a read whose write must have been lost */
+#define PATIENCE_NS      10000000000ull /* ... although nothing says so */
+#define DRIFT_NS         100000000ull   /* how long, and how often, offsets must be off ... */
+#define DRIFT_CNT        16             /* ... before they are corrected among overlapping calls */
+#define ATOMIC_BYTES     4096           /* PIPE_BUF: goes in at once, so after its last sleep */
 
 enum match { MATCH_UNKNOWN = 0, MATCH_YES = 1, MATCH_NO = 2 };
 
@@ -45,7 +46,8 @@ static enum match compare(const struct xfer *r, const struct xfer *w)
 /* A write cannot feed a read that returned before the write was called. */
 static bool possible(const struct xfer *r, const struct xfer *w)
 {
-	return w->enter_ns < r->exit_ns || w->flags & OPF_BEFORE_ATTACH || !w->ep;
+	return w->enter_ns < r->exit_ns || w->flags & OPF_BEFORE_ATTACH || !w->ep ||
+	       r->flags & XF_ANY;
 }
 
 /* The kernel's count after the read equals ours: nothing unseen is in the stream. */
@@ -149,41 +151,31 @@ static struct xfer *search(struct pair_bytes *pb, const struct xfer *r)
 	return NULL;
 }
 
-/* A write that is begun and not finished, or the first one. */
-static struct xfer *next_write(struct pair_bytes *pb)
-{
-	struct xfer *first = pq_first(&pb->writes);
-	uint32_t i;
-
-	if (!first || !pb->open || first->flags & XF_STARTED || !first->ep)
-		return first;
-	for (i = 1; i < pb->writes.cnt; i++) {
-		struct xfer *w = pq_at(&pb->writes, i);
-
-		if ((w->flags & (XF_STARTED | XF_DONE)) == XF_STARTED)
-			return w;
-	}
-	return first;
-}
-
 /*
- * Offsets and fingerprints disagree where only one order is possible. With
- * records lost, or again and again, the offsets are wrong: go on where the
- * fingerprint says, or drop the read whose write was lost.
+ * The write that r goes on with when no fingerprint says otherwise: one that
+ * is begun and not finished, else the first that r can have read. Writes are in
+ * order of their return: one that was held up in its return comes late.
  */
-static struct xfer *resync(struct pair_bytes *pb, struct xfer *r, struct xfer *first)
+static struct xfer *next_write(struct pair_bytes *pb, const struct xfer *r)
 {
-	struct xfer *w, *old;
+	uint32_t i, end = pb->writes.cnt < SCAN_MAX ? pb->writes.cnt : SCAN_MAX;
+	struct xfer *w = pq_first(&pb->writes), *next = NULL;
 
-	if (!pb->fp_seen || (!pb->lossy && ++pb->fp_missed < 4))
-		return first;
-	w = search(pb, r);
-	if (!w)
-		return pb->lossy ? NULL : first;
-	pb->fp_missed = 0;
-	while ((old = pq_first(&pb->writes)) != w)
-		unpaired(pb, old);
-	return w;
+	if (!w || w->flags & XF_STARTED || !w->ep || (!pb->open && possible(r, w)))
+		return w;
+	for (i = 0; i < end; i++) {
+		w = pq_at(&pb->writes, i);
+		if (w->flags & XF_DONE)
+			continue;
+		if (w->flags & XF_STARTED)
+			return w;
+		if (!next && possible(r, w)) {
+			next = w;
+			if (!pb->open)
+				break;
+		}
+	}
+	return next;
 }
 
 /*
@@ -193,23 +185,16 @@ static struct xfer *resync(struct pair_bytes *pb, struct xfer *r, struct xfer *f
 static struct xfer *choose(struct pair_bytes *pb, struct xfer *r, enum pairing *how)
 {
 	bool many = several(&pb->writer) || several(&pb->reader);
-	struct xfer *w = next_write(pb), *found;
+	struct xfer *w = next_write(pb, r), *found;
 	enum match match;
 
-	if (!w || !possible(r, w) || (pb->writes.bytes < r->left && !(r->flags & XF_FORCE)))
+	if (!w || (pb->writes.bytes < r->left && !(r->flags & XF_FORCE)))
 		return NULL;
 	if (!w->ep)
 		return w;
 	match = compare(r, w);
-	many = many || w->flags & XF_OVERLAP;
-	if (!many) {
+	if (!many && !(w->flags & XF_OVERLAP) && match != MATCH_NO) {
 		*how = PAIR_EXACT;
-		if (match == MATCH_NO)
-			return resync(pb, r, w);
-		if (match == MATCH_YES) {
-			pb->fp_seen++;
-			pb->fp_missed = 0;
-		}
 		return w;
 	}
 	if (w->flags & XF_STARTED && !several(&pb->reader)) {
@@ -229,7 +214,8 @@ static struct xfer *choose(struct pair_bytes *pb, struct xfer *r, enum pairing *
 		*how = PAIR_SETTLED;
 		return found;
 	}
-	if (match == MATCH_NO && !(r->flags & XF_FORCE))
+	/* Its write may come yet; or was lost, and then this one is another's. */
+	if (match == MATCH_NO && (!(r->flags & XF_FORCE) || (pb->lossy && !(r->flags & XF_ANY))))
 		return NULL;
 	return w;
 }
@@ -295,18 +281,30 @@ static int feed_held(struct model *m, struct pair_bytes *pb, struct xfer *r)
 	return err;
 }
 
-/* No write that could have fed the first held read can still come. */
-static bool starved(const struct pair_bytes *pb, const struct xfer *r, uint64_t now_ns)
+/* A process that was killed inside a write leaves its bytes and no record. */
+static bool writer_died(const struct pair_bytes *pb)
 {
-	const struct xfer *w = pq_first(&pb->writes);
-	bool late = now_ns > r->exit_ns + STARVED_NS;
+	list_for_each (ep, &pb->chan->endpoints, struct endpoint, in_chan)
+		if (ep->role == EP_SEND && ep->proc->exited)
+			return true;
+	return false;
+}
 
-	if (pb->lossy && late)
+/*
+ * No write that could have fed the first held read will come any more. A large
+ * write may be under way for long; so without a reason to doubt, patience.
+ */
+static bool starved(struct pair_bytes *pb, const struct xfer *r, uint64_t now_ns)
+{
+	uint64_t held_ns = now_ns > r->exit_ns ? now_ns - r->exit_ns : 0;
+
+	if (pb->lossy && held_ns > STARVED_NS)
 		return true;
-	if (!w || possible(r, w))
+	if (!pb->writes.live || next_write(pb, r))
 		return false;
-	/* A lone writer that began another call has nothing under way from before. */
-	return !several(&pb->writer) || late;
+	if (pb->lossy && !several(&pb->writer))
+		return true;
+	return held_ns > PATIENCE_NS || (held_ns > STARVED_NS && writer_died(pb));
 }
 
 static int run(struct model *m, struct pair_bytes *pb, uint64_t now_ns)
@@ -534,11 +532,11 @@ int pair_bytes_settle(struct model *m, struct pair_bytes *pb, uint64_t now_ns, b
 	int err = 0, e;
 
 	while ((r = pq_first(&pb->reads))) {
-		if (!finish && r->exit_ns + SETTLE_NS >= now_ns)
+		if (!finish && r->exit_ns + STARVED_NS >= now_ns)
 			break;
 		/* Bytes that are not here yet may be long in coming; a doubt about order is not. */
 		if (finish || pb->writes.bytes >= r->left)
-			r->flags |= XF_FORCE;
+			r->flags |= finish ? XF_FORCE | XF_ANY : XF_FORCE;
 		live = pb->reads.live;
 		e = run(m, pb, now_ns);
 		if (e)

@@ -28,7 +28,6 @@ struct pair_bytes {
 	uint64_t over_ns, under_ns;   /* since when the kernel has less, more than we know of */
 	uint64_t over, under;         /* the least difference since then */
 	uint32_t over_cnt, under_cnt; /* and how often it was seen */
-	uint32_t fp_seen, fp_missed;  /* matches at all; mismatches in a row */
 	uint32_t open;                /* writes begun and not finished */
 	bool synced;                  /* the unknown first bytes are settled */
 	bool lossy;                   /* records of this stream were lost */

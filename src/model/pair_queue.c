@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define CAP_MIN      2
+#define COMPACT_MIN  32
 #define OVERLAP_SCAN 64
 #define CAP_KEPT     64 /* a ring that ran empty keeps this much */
 
@@ -78,6 +79,17 @@ void pq_mark_overlap(struct pair_queue *q, struct xfer *x, uint64_t from_ns)
 	}
 }
 
+/* Closes the gaps that entries taken out of turn left behind a head that waits. */
+static void compact(struct pair_queue *q)
+{
+	uint32_t i, to = 0;
+
+	for (i = 0; i < q->cnt; i++)
+		if (!(pq_at(q, i)->flags & XF_DONE))
+			*pq_at(q, to++) = *pq_at(q, i);
+	q->cnt = to;
+}
+
 void pq_done(struct pair_queue *q, struct xfer *x)
 {
 	q->bytes -= x->left;
@@ -90,6 +102,8 @@ void pq_done(struct pair_queue *q, struct xfer *x)
 	}
 	if (!q->cnt && q->cap > CAP_KEPT)
 		pq_fini(q);
+	else if (q->cnt >= COMPACT_MIN && q->live * 2 < q->cnt)
+		compact(q);
 }
 
 void pq_fini(struct pair_queue *q)

@@ -84,7 +84,7 @@ static inline void pq_take(struct pair_queue *q, struct xfer *x, uint64_t n)
 	q->bytes -= n;
 }
 
-/* Marks an entry done; what was left of it is gone. Frees the head, if it is done. */
+/* Marks an entry done; what was left of it is gone. Entries move: no pointer stays valid. */
 void pq_done(struct pair_queue *q, struct xfer *x);
 
 void pq_fini(struct pair_queue *q);

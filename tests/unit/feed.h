@@ -9,11 +9,12 @@
 #ifndef IPCSPY_TESTS_FEED_H
 #define IPCSPY_TESTS_FEED_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h> /* needs the above */
 
 #include "model/model.h"
 
