@@ -244,6 +244,7 @@ static void assert_has(const char *text, const char *word, const char *where)
 static void documents_know_every_option(void **state)
 {
 	char *man = slurp("src/ipcspy.8"), *words = slurp("src/completion/ipcspy.bash");
+	char *readme = slurp("README.md");
 	struct strbuf help;
 	char word[64];
 
@@ -254,6 +255,9 @@ static void documents_know_every_option(void **state)
 		snprintf(word, sizeof(word), "--%s", opt->name);
 		assert_has(words, word, "the completion");
 		assert_has(help.s, word, "the help");
+		/* the README names what is particular to this program */
+		if (strcmp(opt->name, "help") != 0 && strcmp(opt->name, "version") != 0)
+			assert_has(readme, word, "the README");
 		/* mdoc: ".It Fl p , -pid Ar PID"; only the OPTIONS, so look for the item */
 		if (opt->letter)
 			snprintf(word, sizeof(word), ".It Fl %c , -%s", opt->letter, opt->name);
@@ -262,6 +266,7 @@ static void documents_know_every_option(void **state)
 		assert_has(man, word, "the manual page");
 	}
 	strbuf_fini(&help);
+	free(readme);
 	free(words);
 	free(man);
 }
