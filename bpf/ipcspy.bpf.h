@@ -298,7 +298,8 @@ static __noinline bool proc_emit(struct task_struct *task, __u32 flags)
 		return false;
 	}
 	proc_fill(e, task, flags);
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	/* its program is read from /proc, as long as it lives */
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 	return true;
 }
 

@@ -7,50 +7,53 @@
  */
 #include "op.bpf.h"
 
-struct comm_name {
+/* Where a match of cfg.glob against a comm name stands. */
+struct glob_state {
 	__u8 comm[IPCSPY_COMM_LEN];
+	__u32 p, c;	  /* next byte of the pattern, of the name */
+	__u32 star, mark; /* behind the last star, and where it began to match */
+	__u32 matched, pad;
 };
 
-/* Glob over comm: * and ?. Backtracks to the last star; both strings are short. */
-GLOBAL int glob_match(const struct comm_name *name)
+#define NO_STAR IPCSPY_GLOB_LEN
+
+/* One step of a glob match with * and ?, which goes back to the last star when stuck. */
+static long glob_step(__u32 i, void *arg)
 {
-	__u32 p = 0, c = 0, star = IPCSPY_GLOB_LEN, mark = 0;
+	struct glob_state *g = arg;
+	__u8 ch = g->c < IPCSPY_COMM_LEN ? g->comm[g->c & (IPCSPY_COMM_LEN - 1)] : 0;
+	__u8 pat = g->p < cfg.glob_len ? cfg.glob[g->p & (IPCSPY_GLOB_LEN - 1)] : 0;
 
-	if (!name)
-		return false;
-
-	for (int i = 0; i < 2 * IPCSPY_COMM_LEN * IPCSPY_COMM_LEN; i++) {
-		__u8 ch = name->comm[c & (IPCSPY_COMM_LEN - 1)];
-		__u8 pat = p < cfg.glob_len ? cfg.glob[p & (IPCSPY_GLOB_LEN - 1)] : 0;
-
-		if (c >= IPCSPY_COMM_LEN)
-			ch = 0;
-		if (pat == '*') {
-			star = ++p;
-			mark = c;
-		} else if (ch && (pat == '?' || pat == ch)) {
-			p++;
-			c++;
-		} else if (!ch) {
-			return pat == 0;
-		} else if (star < IPCSPY_GLOB_LEN) {
-			p = star;
-			c = ++mark;
-		} else {
-			return false;
-		}
+	if (pat == '*') {
+		g->star = ++g->p;
+		g->mark = g->c;
+	} else if (ch && (pat == '?' || pat == ch)) {
+		g->p++;
+		g->c++;
+	} else if (!ch) {
+		g->matched = !pat;
+		return 1;
+	} else if (g->star != NO_STAR) {
+		g->p = g->star;
+		g->c = ++g->mark;
+	} else {
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
-static __always_inline bool comm_matches(struct task_struct *task)
+/* Both are short: no match takes more steps than this. */
+#define GLOB_STEPS (IPCSPY_GLOB_LEN + IPCSPY_COMM_LEN * IPCSPY_GLOB_LEN)
+
+static __always_inline bool comm_matches(const char *comm)
 {
-	struct comm_name name = {};
+	struct glob_state g = {.star = NO_STAR};
 
 	if (!cfg.glob_len)
 		return false;
-	bpf_probe_read_kernel(name.comm, sizeof(name.comm), task->comm);
-	return glob_match(&name);
+	bpf_probe_read_kernel_str(g.comm, sizeof(g.comm), comm);
+	bpf_loop(GLOB_STEPS, glob_step, &g, 0);
+	return g.matched;
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -59,7 +62,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	bool thread = child->tgid == parent->tgid;
 	struct task_ctx *pt = task_find(parent), *t;
 
-	if (!pt || !(pt->flags & TF_TARGET) || !(thread || cfg.follow || comm_matches(child)))
+	if (!pt || !(pt->flags & TF_TARGET) || !(thread || cfg.follow || comm_matches(child->comm)))
 		return 0;
 	t = task_make(child);
 	if (!t)
@@ -70,18 +73,26 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* A task with this name is a target from now on, if the filter is by name. */
+static __always_inline struct task_ctx *target_by_name(struct task_ctx *t, struct task_struct *task,
+						       const char *comm)
+{
+	if (!comm_matches(comm) || (__u32)task->tgid == cfg.self_tgid)
+		return t;
+	if (!t)
+		t = task_make(task);
+	if (t)
+		t->flags |= TF_TARGET;
+	return t;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_ctx *t = task_find(task);
 
 	fd_invalidate(task); /* close-on-exec */
-	if (comm_matches(task) && (__u32)task->tgid != cfg.self_tgid) {
-		if (!t)
-			t = task_make(task);
-		if (t)
-			t->flags |= TF_TARGET;
-	}
+	t = target_by_name(t, task, task->comm);
 	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
 	    proc_emit(task, PROCF_EXEC | (is_target(t) ? PROCF_TARGET : 0)))
 		t->flags |= TF_DESCRIBED;
@@ -95,6 +106,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	struct task_ctx *t = task_find(task);
 	struct ev_proc *e;
 
+	t = target_by_name(t, task, comm);
 	if (!t || !(t->flags & TF_DESCRIBED) || task->pid != task->tgid)
 		return 0;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -164,7 +176,7 @@ int mark_targets(struct bpf_iter__task *ctx)
 	tgid = task->tgid;
 	if (tgid == cfg.self_tgid)
 		return 0;
-	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task))
+	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task->comm))
 		return 0;
 	t = task_make(task);
 	if (!t)

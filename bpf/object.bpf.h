@@ -131,7 +131,9 @@ GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32
 	if (!s || !o || !object_describe(o, file, pid_tgid, fd, flags))
 		return 0;
 	id = o->id;
-	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj), BPF_RB_NO_WAKEUP)) {
+	/* a FIFO's path is read from /proc, as long as somebody has it open */
+	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj),
+			       o->mech == MECH_FIFO ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
 		lose(o->mech, id);
 		return 0;
 	}

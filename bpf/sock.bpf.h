@@ -21,7 +21,13 @@
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
-#define TCP_LISTEN 10 /* also the state of a listening unix socket (include/net/tcp_states.h) */
+/* include/net/tcp_states.h; a listening unix socket is in TCP_LISTEN, too */
+#define TCP_TIME_WAIT  6
+#define TCP_CLOSE      7
+#define TCP_CLOSE_WAIT 8
+#define TCP_LAST_ACK   9
+#define TCP_LISTEN     10
+#define TCP_CLOSING    11
 
 #define KEY_UDP_PORT 0x756470 /* keeps key spaces apart */
 #define KEY_UN_NAME  0x756e
@@ -292,10 +298,14 @@ static __always_inline __u64 dgram_dest_key(const struct objref *o, const struct
 	return peer ? mix((__u64)peer, 0) : 0;
 }
 
+#define SKB_WALK_MAX 64
+#define SKB_LEN_MAX  (1 << 20) /* more than unix_stream_sendmsg() puts in one */
+
 struct skb_walk {
 	struct sk_buff *skb;
 	__u64 end;
 	__u32 bytes;
+	__u32 torn; /* the queue changed under us: without its lock a freed buffer may be read */
 };
 
 static long skb_add(__u32 i, void *arg)
@@ -305,19 +315,20 @@ static long skb_add(__u32 i, void *arg)
 	struct unix_skb_parms *cb;
 	__u32 len = 0, consumed = 0;
 
-	if ((__u64)skb == w->end || !skb)
+	if ((__u64)skb == w->end)
 		return 1;
 	cb = (void *)&skb->cb;
-	KREAD(&len, &skb->len);
-	KREAD(&consumed, &cb->consumed);
+	if (!skb || KREAD(&len, &skb->len) || KREAD(&consumed, &cb->consumed) || consumed > len ||
+	    len > SKB_LEN_MAX) {
+		w->torn = 1;
+		return 1;
+	}
 	w->bytes += len - consumed;
 	KREAD(&w->skb, &skb->next);
 	return 0;
 }
 
-#define SKB_WALK_MAX 64
-
-/* Unread bytes in a unix stream socket's receive queue. False: too many pieces to count. */
+/* Unread bytes in a unix stream socket's receive queue. False: it cannot be counted now. */
 static __always_inline bool unix_inq(struct sock *sk, __u32 *bytes)
 {
 	struct sk_buff_head *q = &sk->sk_receive_queue;
@@ -334,10 +345,11 @@ static __always_inline bool unix_inq(struct sock *sk, __u32 *bytes)
 	KREAD(&w.skb, &q->next);
 	bpf_loop(qlen, skb_add, &w, 0);
 	*bytes = w.bytes;
-	return true;
+	return !w.torn;
 }
 
-static __always_inline bool unix_stream_full(struct sock *sk)
+/* No room for this sender: what it has under way is charged to its own send buffer. */
+static __always_inline bool unix_sndbuf_full(struct sock *sk)
 {
 	int sndbuf = 0, charged = 0;
 
@@ -345,6 +357,17 @@ static __always_inline bool unix_stream_full(struct sock *sk)
 	KREAD(&charged, &sk->sk_wmem_alloc.refs.counter);
 	KREAD(&sndbuf, &sk->sk_sndbuf);
 	return charged - 1 >= sndbuf;
+}
+
+/*
+ * Connected to each other: then the length of the receive queue limits nobody,
+ * the senders' buffers do (unix_dgram_sendmsg(), which serves seqpacket, too).
+ */
+static __always_inline bool unix_is_pair(struct sock *sk)
+{
+	struct sock *peer = unix_peer(sk);
+
+	return peer && unix_peer(peer) == sk;
 }
 
 static __always_inline void unix_sample(struct sample *s, const struct objref *o, __u8 op)
@@ -360,18 +383,34 @@ static __always_inline void unix_sample(struct sample *s, const struct objref *o
 	if (o->mech == MECH_UNIX_STREAM) {
 		if (!unix_inq(to, &n))
 			return;
-		if (op == OP_SEND && unix_stream_full(sk))
+		if (op == OP_SEND && unix_sndbuf_full(sk))
 			s->flags |= OPF_FULL;
 	} else {
 		KREAD(&n, &to->sk_receive_queue.qlen);
 		KREAD(&max, &to->sk_max_ack_backlog);
-		if (n > max)
+		if (unix_is_pair(to) ? op == OP_SEND && unix_sndbuf_full(sk) : n > max)
 			s->flags |= OPF_FULL;
 	}
 	if (!n)
 		s->flags |= OPF_EMPTY;
 	s->backlog = n;
 	s->flags |= OPF_BACKLOG;
+}
+
+/*
+ * The sequence number behind the last byte read. A receive that reaches the end
+ * of the stream consumes the sender's FIN with it, which counts as one byte.
+ */
+static __always_inline __u32 tcp_read_seq(struct sock *sk, __u32 copied, __u32 rcv_nxt)
+{
+	const __u32 fin_came = 1 << TCP_TIME_WAIT | 1 << TCP_CLOSE | 1 << TCP_CLOSE_WAIT |
+			       1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
+	__u8 state = 0;
+
+	if (copied != rcv_nxt)
+		return copied;
+	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
+	return fin_came & (1 << (state & 31)) ? copied - 1 : copied;
 }
 
 static __always_inline void tcp_sample(struct sample *s, const struct objref *o, __u8 op)
@@ -394,6 +433,7 @@ static __always_inline void tcp_sample(struct sample *s, const struct objref *o,
 		KREAD(&s->seq, &tp->copied_seq);
 		KREAD(&other, &tp->rcv_nxt);
 		s->backlog = other - s->seq;
+		s->seq = tcp_read_seq(sk, s->seq, other);
 	}
 }
 
@@ -428,13 +468,17 @@ static __always_inline void unix_describe(struct ev_obj *e, const struct objref 
 		e->hdr.flags |= OBJF_PEER_NAME;
 	if (o->mech == MECH_UNIX_STREAM) {
 		if (unix_inq(sk, &e->backlog))
-			e->hdr.flags |= OBJF_BACKLOG | (unix_stream_full(sk) ? OBJF_FULL : 0);
+			e->hdr.flags |= OBJF_BACKLOG | (unix_sndbuf_full(sk) ? OBJF_FULL : 0);
 		return;
 	}
 	KREAD(&e->backlog, &sk->sk_receive_queue.qlen);
+	e->hdr.flags |= OBJF_BACKLOG;
+	e->capacity = 0; /* a pair: bytes limit it, not messages */
+	if (unix_is_pair(sk))
+		return;
 	KREAD(&e->capacity, &sk->sk_max_ack_backlog);
-	e->hdr.flags |= OBJF_BACKLOG | (e->backlog > e->capacity ? OBJF_FULL : 0);
 	e->capacity++; /* full is more than sk_max_ack_backlog: unix_recvq_full() */
+	e->hdr.flags |= e->backlog >= e->capacity ? OBJF_FULL : 0;
 }
 
 static __always_inline void tcp_describe(struct ev_obj *e, struct sock *sk)
@@ -446,7 +490,10 @@ static __always_inline void tcp_describe(struct ev_obj *e, struct sock *sk)
 	KREAD(&e->rcv_seq, &tp->copied_seq);
 	KREAD(&rcv_nxt, &tp->rcv_nxt);
 	e->backlog = rcv_nxt - e->rcv_seq;
-	e->hdr.flags |= OBJF_SEQ | OBJF_BACKLOG;
+	e->rcv_seq = tcp_read_seq(sk, e->rcv_seq, rcv_nxt);
+	e->hdr.flags |= OBJF_BACKLOG;
+	if (e->hdr.flags & OBJF_CONNECTED)
+		e->hdr.flags |= OBJF_SEQ;
 }
 
 static __always_inline void inet_describe(struct ev_obj *e, const struct objref *o)

@@ -14,6 +14,7 @@ struct probe {
 	struct ring_buffer *ring;
 	int (*on_record)(void *arg, const void *data, size_t len);
 	void *on_record_arg;
+	int wake_fd; /* epoll on the ring: readable when the kernel side asks to be looked at */
 	bool attached, stopped;
 	int nap_ms;		/* how long the next drain sleeps: adapts to the traffic */
 	size_t batch_records;	/* handed over by the current drain */

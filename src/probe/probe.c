@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -159,6 +160,21 @@ static int check_opts(struct probe *p, const struct probe_opts *opts)
 	return 0;
 }
 
+/*
+ * Edge-triggered, so that it ends a nap when the kernel side asks for it, and not
+ * because there is data, which there always is.
+ */
+static int open_wake(struct probe *p)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+
+	p->wake_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (p->wake_fd < 0 ||
+	    epoll_ctl(p->wake_fd, EPOLL_CTL_ADD, bpf_map__fd(p->skel->maps.events), &ev))
+		return probe_fail(p, -errno, "cannot wait for the ring buffer: %s", strerror(errno));
+	return 0;
+}
+
 int probe_new(struct probe **out, const struct probe_opts *opts)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -170,6 +186,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	p->on_record = opts->on_record;
 	p->on_record_arg = opts->on_record_arg;
 	p->nap_ms = NAP_MIN_MS;
+	p->wake_fd = -1;
 	err = check_opts(p, opts);
 	if (err)
 		return err;
@@ -189,6 +206,9 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_ring, p, NULL);
 	if (!p->ring)
 		return probe_fail(p, -errno, "cannot map the ring buffer: %s", strerror(errno));
+	err = open_wake(p);
+	if (err)
+		return err;
 	for (size_t i = 0; i < opts->pid_cnt; i++) {
 		err = probe_add_target(p, opts->pids[i]);
 		if (err)
@@ -238,12 +258,12 @@ static void adapt_nap(struct probe *p)
 int probe_drain(struct probe *p, int timeout_ms)
 {
 	int nap_ms = timeout_ms < p->nap_ms ? timeout_ms : p->nap_ms;
-	struct timespec ts = {nap_ms / 1000, nap_ms % 1000 * 1000000L};
+	struct epoll_event ev;
 	int err;
 
-	/* a sleep, not poll: the kernel side wakes nobody, see design of the hot path in bpf/ */
-	if (nap_ms > 0 && nanosleep(&ts, NULL) && errno == EINTR)
-		return -EINTR;
+	/* Operations wake nobody: that would cost each more than all the rest. New processes do. */
+	if (nap_ms > 0 && epoll_wait(p->wake_fd, &ev, 1, nap_ms) < 0)
+		return -errno;
 	p->batch_records = p->batch_bytes = 0;
 	err = ring_buffer__consume(p->ring);
 	adapt_nap(p);
@@ -273,6 +293,8 @@ void probe_free(struct probe *p)
 {
 	if (!p)
 		return;
+	if (p->wake_fd >= 0)
+		close(p->wake_fd);
 	ring_buffer__free(p->ring);
 	ipcspy_bpf__destroy(p->skel);
 	free(p);
