@@ -110,9 +110,12 @@ static int nameless(struct pair_bytes *pb, uint64_t n)
 /* Bytes of writes that had returned by then, and of nobody. */
 static uint64_t written_by(const struct pair_bytes *pb, uint64_t by_ns)
 {
+	const struct xfer *first = pq_first(&pb->writes);
 	uint64_t bytes = pb->writes.bytes;
 	uint32_t i;
 
+	if (first && first->ep && first->exit_ns > by_ns)
+		return 0;
 	for (i = pb->writes.cnt; i > 0; i--) {
 		const struct xfer *w = pq_at(&pb->writes, i - 1);
 
@@ -420,38 +423,54 @@ int pair_bytes_write(struct model *m, struct pair_bytes *pb, const struct xfer *
 	return err;
 }
 
+static uint64_t excess(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 /*
  * The kernel had `inside` bytes when x read. Writes that had returned before
  * are in the stream for certain, except what reads under way took that have no
- * record yet. If the kernel has less than these, and those writes are old, or
- * it stays so, or records were lost and there is no other reader, then those
- * bytes were read, or thrown away, unseen.
+ * record yet. How many bytes more than the kernel do we have that no such read
+ * explains: because records were lost and there is no other reader, or because
+ * those writes are old.
  */
+static uint64_t surely_gone(const struct pair_bytes *pb, const struct xfer *x, uint64_t inside)
+{
+	uint64_t from = earliest(x, true), old, all;
+
+	if (pb->lossy && !several(&pb->reader))
+		return excess(written_by(pb, from), inside);
+	old = from > STARVED_NS ? written_by(pb, from - STARVED_NS) : 0;
+	if (!old || inside > x->len)
+		return excess(old, inside);
+	/* It left nothing behind: what was written until then is gone. */
+	all = excess(written_by(pb, x->exit_ns), inside);
+	return all < old ? all : old;
+}
+
+/* Drops what was read, or thrown away, unseen: when it is sure, or stays so for long. */
 static void check_over(struct pair_bytes *pb, const struct xfer *x, uint64_t inside)
 {
-	uint64_t from = earliest(x, true), certain;
+	uint64_t over, sure;
 
 	if (pb->writes.bytes <= inside) {
 		pb->over_cnt = 0;
 		return;
 	}
-	certain = written_by(pb, from);
-	if (certain <= inside) {
+	sure = surely_gone(pb, x, inside);
+	over = excess(written_by(pb, earliest(x, true)), inside);
+	if (!over)
 		pb->over_cnt = 0;
-		return;
-	}
-	if (!pb->over_cnt++ || certain - inside < pb->over)
-		pb->over = certain - inside;
+	else if (!pb->over_cnt++ || over < pb->over)
+		pb->over = over;
 	if (pb->over_cnt == 1)
 		pb->over_ns = x->exit_ns;
-	if (pb->over_cnt < DRIFT_CNT || x->exit_ns - pb->over_ns < DRIFT_NS) {
-		if (!pb->lossy || several(&pb->reader))
-			certain = from > STARVED_NS ? written_by(pb, from - STARVED_NS) : 0;
-		if (certain <= inside)
-			return;
-		pb->over = certain - inside;
-	}
-	drop_oldest(pb, pb->over);
+	if (!sure && over && pb->over_cnt >= DRIFT_CNT && x->exit_ns - pb->over_ns >= DRIFT_NS)
+		sure = pb->over;
+	if (!sure)
+		return;
+	drop_oldest(pb, sure);
 	pb->over_cnt = 0;
 }
 
