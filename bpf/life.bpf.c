@@ -7,53 +7,24 @@
  */
 #include "op.bpf.h"
 
-/* Where a match of cfg.glob against a comm name stands. */
-struct glob_state {
-	__u8 comm[IPCSPY_COMM_LEN];
-	__u32 p, c;	  /* next byte of the pattern, of the name */
-	__u32 star, mark; /* behind the last star, and where it began to match */
-	__u32 matched, pad;
-};
+const volatile __u64 glob_takes[256] = {}; /* by byte: the elements that match it */
 
-#define NO_STAR IPCSPY_GLOB_LEN
-
-/* One step of a glob match with * and ?, which goes back to the last star when stuck. */
-static long glob_step(__u32 i, void *arg)
-{
-	struct glob_state *g = arg;
-	__u8 ch = g->c < IPCSPY_COMM_LEN ? g->comm[g->c & (IPCSPY_COMM_LEN - 1)] : 0;
-	__u8 pat = g->p < cfg.glob_len ? cfg.glob[g->p & (IPCSPY_GLOB_LEN - 1)] : 0;
-
-	if (pat == '*') {
-		g->star = ++g->p;
-		g->mark = g->c;
-	} else if (ch && (pat == '?' || pat == ch)) {
-		g->p++;
-		g->c++;
-	} else if (!ch) {
-		g->matched = !pat;
-		return 1;
-	} else if (g->star != NO_STAR) {
-		g->p = g->star;
-		g->c = ++g->mark;
-	} else {
-		return 1;
-	}
-	return 0;
-}
-
-/* Both are short: no match takes more steps than this. */
-#define GLOB_STEPS (IPCSPY_GLOB_LEN + IPCSPY_COMM_LEN * IPCSPY_GLOB_LEN)
-
+/*
+ * Whether a name matches the pattern that user space compiled: bit n of `at` says
+ * that the first n elements of the pattern match what was read so far. Without
+ * branches on the pattern, so that the verifier has one path to follow.
+ */
 static __always_inline bool comm_matches(const char *comm)
 {
-	struct glob_state g = {.star = NO_STAR};
+	__u8 name[IPCSPY_COMM_LEN] = {};
+	__u64 at = 1;
 
-	if (!cfg.glob_len)
+	if (!cfg.glob_end)
 		return false;
-	bpf_probe_read_kernel_str(g.comm, sizeof(g.comm), comm);
-	bpf_loop(GLOB_STEPS, glob_step, &g, 0);
-	return g.matched;
+	bpf_probe_read_kernel_str(name, sizeof(name), comm);
+	for (int i = 0; i < IPCSPY_COMM_LEN && name[i]; i++)
+		at = (at & glob_takes[name[i]]) << 1 | (at & cfg.glob_gaps);
+	return at & cfg.glob_end;
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -10,7 +10,7 @@
 #include "types.h"
 
 #define IPCSPY_NR_SYSCALLS 512 /* power of two: an index is masked */
-#define IPCSPY_GLOB_LEN	   64
+#define IPCSPY_GLOB_MAX	   63 /* bytes of a pattern */
 
 /*
  * A family of system calls shares one pair of programs, enter_<fam> and
@@ -68,9 +68,9 @@ struct ipcspy_config {
 	__u8 all;	  /* every process is a target */
 	__u8 follow;	  /* children of targets are targets */
 	__u8 peers;	  /* operations of others on watched channels count */
-	__u8 glob_len;	  /* 0: no filter by comm */
-	__u8 pad[4];
-	__u8 glob[IPCSPY_GLOB_LEN]; /* pattern with * and ? over comm */
+	__u8 pad[5];
+	__u64 glob_gaps;  /* bit n: a star behind the first n elements */
+	__u64 glob_end;	  /* the bit of a whole match; 0: no filter by comm */
 };
 
 #endif

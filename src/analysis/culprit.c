@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The process that the others wait for. Every sleep on a channel is blamed on
- * whoever is at its other end. A process that itself sleeps most of the time
- * passes that blame on, in proportion, to those that it waits for; after a few
- * rounds it lies with whoever is busy while others wait.
+ * whoever is at its other end. A process keeps of that blame the share of its
+ * time that it was awake, and hands the rest on to those that it waited for
+ * itself; what was kept, after a few rounds, names who is busy while others wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +24,9 @@ struct node {
 	struct proc *proc;
 	double waited; /* on channels, all edges that leave */
 	double asleep; /* share of its time that it slept, 0 ... 1 */
-	double caused, blame, next;
+	double caused;	     /* by others' sleep, directly */
+	double passed, next; /* blame that still moves */
+	double kept;
 	unsigned int waiters;
 };
 
@@ -119,27 +121,27 @@ static void measure_sleep(struct graph *g, const struct model *m)
 			    span;
 		if (n->asleep > 1)
 			n->asleep = 1;
-		n->blame = n->caused;
+		n->passed = n->caused;
 	}
 }
 
-/* Each keeps the blame for the time it was awake and hands on the rest. */
 static void pass_blame(struct graph *g)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < g->node_cnt; i++) {
 			struct node *n = &g->nodes[i];
 
-			n->next = n->blame * (n->waited > 0 ? 1 - n->asleep : 1);
+			n->kept += n->passed * (n->waited > 0 ? 1 - n->asleep : 1);
+			n->next = 0;
 		}
 		for (size_t i = 0; i < g->edge_cnt; i++) {
 			const struct edge *e = &g->edges[i];
 			const struct node *w = &g->nodes[e->waiter];
 
-			g->nodes[e->cause].next += w->blame * w->asleep * e->ns / w->waited;
+			g->nodes[e->cause].next += w->passed * w->asleep * e->ns / w->waited;
 		}
 		for (size_t i = 0; i < g->node_cnt; i++)
-			g->nodes[i].blame = g->nodes[i].next;
+			g->nodes[i].passed = g->nodes[i].next;
 	}
 }
 
@@ -152,7 +154,7 @@ static struct culprit pick(const struct graph *g, const struct model *m)
 	for (size_t i = 0; i < g->node_cnt; i++) {
 		const struct node *n = &g->nodes[i];
 
-		score = n->blame * (1 - n->asleep);
+		score = n->kept * (1 - n->asleep);
 		if (n->caused >= worth && score > best_score) {
 			best = n;
 			best_score = score;

@@ -48,9 +48,9 @@ static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
 
 static int set_comm(struct opts *o, const char *arg, struct strbuf *why)
 {
-	if (o->comm || !*arg || strlen(arg) >= IPCSPY_GLOB_LEN) {
+	if (o->comm || !*arg || strlen(arg) > IPCSPY_GLOB_MAX) {
 		strbuf_printf(why, "-n takes one name or pattern such as 'php*', of 1 to %d bytes",
-			      IPCSPY_GLOB_LEN - 1);
+			      IPCSPY_GLOB_MAX);
 		return -EINVAL;
 	}
 	o->comm = arg;

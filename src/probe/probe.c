@@ -67,11 +67,34 @@ int probe_deliver(struct probe *p, const void *data, size_t len)
 	return err < 0 ? err : names_emit(p, data);
 }
 
+/*
+ * Compiles a pattern with * and ? over comm names, of at most IPCSPY_GLOB_MAX
+ * bytes, into the bit masks that bpf/life.bpf.c steps through.
+ */
+static void set_glob(struct probe *p, const char *glob)
+{
+	struct ipcspy_config *cfg = (struct ipcspy_config *)&p->skel->rodata->cfg;
+	__u64 *takes = (__u64 *)p->skel->rodata->glob_takes;
+	unsigned int n = 0;
+
+	for (; *glob; glob++) {
+		if (*glob == '*') {
+			cfg->glob_gaps |= 1ull << n;
+			continue;
+		}
+		for (int c = 1; c < 256; c++)
+			if (*glob == '?' || (unsigned char)*glob == c)
+				takes[c] |= 1ull << n;
+		n++;
+	}
+	cfg->glob_end = 1ull << n;
+}
+
 static void set_config(struct probe *p, const struct probe_opts *opts)
 {
 	struct ipcspy_config *cfg = (struct ipcspy_config *)&p->skel->rodata->cfg;
 	struct ipcspy_sys *table = (struct ipcspy_sys *)p->skel->rodata->syscalls;
-	size_t cnt, glob_len = opts->comm ? strlen(opts->comm) : 0;
+	size_t cnt;
 	const struct syscall_row *rows = syscall_rows(&cnt);
 
 	if (getrandom(&cfg->seed, sizeof(cfg->seed), 0) != sizeof(cfg->seed))
@@ -81,9 +104,6 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	cfg->all = opts->all;
 	cfg->follow = opts->follow;
 	cfg->peers = !opts->no_peers;
-	cfg->glob_len = glob_len;
-	if (glob_len)
-		memcpy(cfg->glob, opts->comm, glob_len);
 	for (size_t i = 0; i < cnt; i++)
 		if (rows[i].nr < IPCSPY_NR_SYSCALLS)
 			table[rows[i].nr] = rows[i].sys;
@@ -151,9 +171,9 @@ static size_t ring_size(size_t want)
 
 static int check_opts(struct probe *p, const struct probe_opts *opts)
 {
-	if (opts->comm && strlen(opts->comm) >= IPCSPY_GLOB_LEN)
+	if (opts->comm && strlen(opts->comm) > IPCSPY_GLOB_MAX)
 		return probe_fail(p, -EINVAL, "comm pattern is longer than %d bytes",
-				  IPCSPY_GLOB_LEN - 1);
+				  IPCSPY_GLOB_MAX);
 	for (size_t i = 0; i < opts->pid_cnt; i++)
 		if (kill(opts->pids[i], 0) && errno == ESRCH)
 			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
@@ -195,6 +215,8 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	if (!p->skel)
 		return load_failed(p, -errno);
 	set_config(p, opts);
+	if (opts->comm)
+		set_glob(p, opts->comm);
 	p->stats.ring_bytes = ring_size(opts->ring_bytes);
 	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
 	err = ipcspy_bpf__load(p->skel);
