@@ -86,7 +86,19 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 	return s.cnt;
 }
 
+/* A stranger that waits on what no target has open any more is not our story. */
+static bool concerns_target(const struct inflight *i)
+{
+	if (i->proc->target || !i->chan)
+		return i->proc->target;
+	list_for_each (h, model_holders(i->chan), struct holder, in_chan) {
+		if (h->proc->target && !h->proc->exited)
+			return true;
+	}
+	return false;
+}
+
 bool inflight_is_blocked(const struct inflight *i)
 {
-	return i->asleep && i->op != OP_WAIT;
+	return i->asleep && i->op != OP_WAIT && concerns_target(i);
 }

@@ -60,11 +60,11 @@ static enum style cell_used_by(struct strbuf *cell, const void *row, const void 
 	return STYLE_NONE;
 }
 
-/* Somebody tried to send or receive, or something is in it. */
+/* A target tried to send or receive, or something is in it. */
 static bool is_used(const struct chan *c)
 {
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan) {
-		if (ep->role != EP_ATTACH)
+		if (ep->role != EP_ATTACH && ep->proc->target)
 			return true;
 	}
 	return c->backlog.now;
