@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/glob.h"
 #include "lib/syscalls.h"
 
 #define RING_DEFAULT_BYTES (32u << 20)
@@ -67,27 +68,18 @@ int probe_deliver(struct probe *p, const void *data, size_t len)
 	return err < 0 ? err : names_emit(p, data);
 }
 
-/*
- * Compiles a pattern with * and ? over comm names, of at most IPCSPY_GLOB_MAX
- * bytes, into the bit masks that bpf/life.bpf.c steps through.
- */
-static void set_glob(struct probe *p, const char *glob)
+static int set_glob(struct probe *p, const char *pattern)
 {
 	struct ipcspy_config *cfg = (struct ipcspy_config *)&p->skel->rodata->cfg;
-	__u64 *takes = (__u64 *)p->skel->rodata->glob_takes;
-	unsigned int n = 0;
+	struct glob g;
 
-	for (; *glob; glob++) {
-		if (*glob == '*') {
-			cfg->glob_gaps |= 1ull << n;
-			continue;
-		}
-		for (int c = 1; c < 256; c++)
-			if (*glob == '?' || (unsigned char)*glob == c)
-				takes[c] |= 1ull << n;
-		n++;
-	}
-	cfg->glob_end = 1ull << n;
+	if (glob_compile(&g, pattern))
+		return probe_fail(p, -EINVAL, "comm pattern is longer than %d bytes",
+				  IPCSPY_GLOB_MAX);
+	memcpy((void *)p->skel->rodata->glob_takes, g.takes, sizeof(g.takes));
+	cfg->glob_gaps = g.gaps;
+	cfg->glob_end = g.end;
+	return 0;
 }
 
 static void set_config(struct probe *p, const struct probe_opts *opts)
@@ -171,9 +163,6 @@ static size_t ring_size(size_t want)
 
 static int check_opts(struct probe *p, const struct probe_opts *opts)
 {
-	if (opts->comm && strlen(opts->comm) > IPCSPY_GLOB_MAX)
-		return probe_fail(p, -EINVAL, "comm pattern is longer than %d bytes",
-				  IPCSPY_GLOB_MAX);
 	for (size_t i = 0; i < opts->pid_cnt; i++)
 		if (kill(opts->pids[i], 0) && errno == ESRCH)
 			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
@@ -215,8 +204,9 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	if (!p->skel)
 		return load_failed(p, -errno);
 	set_config(p, opts);
-	if (opts->comm)
-		set_glob(p, opts->comm);
+	err = opts->comm ? set_glob(p, opts->comm) : 0;
+	if (err)
+		return err;
 	p->stats.ring_bytes = ring_size(opts->ring_bytes);
 	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
 	err = ipcspy_bpf__load(p->skel);
