@@ -38,7 +38,7 @@ static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
 }
 
 #define TASK_INTERRUPTIBLE 1
-#define TS_COMPAT	   2 /* thread_info.status inside a 32-bit call, x86 */
+#define TS_COMPAT          2 /* thread_info.status inside a 32-bit call, x86 */
 
 static __always_inline bool is_compat(struct task_struct *task)
 {

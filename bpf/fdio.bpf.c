@@ -20,8 +20,7 @@ static __always_inline void read_dest(struct user_addr *to, const volatile struc
 	if (row->addr_arg != ARG_NONE) {
 		to->uaddr = regs->r8;
 		to->len = regs->r9;
-	} else if (row->how == BUF_MSG &&
-		   !bpf_probe_read_user(&m, sizeof(m), (void *)regs->si)) {
+	} else if (row->how == BUF_MSG && !bpf_probe_read_user(&m, sizeof(m), (void *)regs->si)) {
 		to->uaddr = m.name;
 		to->len = m.namelen;
 	}
@@ -63,18 +62,22 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	return 0;
 }
 
+struct op_to_in {
+	struct ev_op op;
+	struct ev_addr_in in;
+};
+
+struct op_to_un {
+	struct ev_op op;
+	struct ev_addr_un un;
+};
+
 /* A record with the datagram's other address behind it. */
 static __noinline void emit_with_addr(const struct inflight *in, struct sample *s, __s32 ret,
 				      __u64 uaddr, __u32 len)
 {
-	struct {
-		struct ev_op op;
-		struct ev_addr_in in;
-	} *e4;
-	struct {
-		struct ev_op op;
-		struct ev_addr_un un;
-	} *eu;
+	struct op_to_in *e4;
+	struct op_to_un *eu;
 	struct scratch *sc = get_scratch();
 	__u16 family = 0;
 

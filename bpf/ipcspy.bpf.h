@@ -23,9 +23,9 @@
 
 #define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
 
-#define EAGAIN	     11
-#define EINPROGRESS  115
-#define ERESTARTSYS  512
+#define EAGAIN      11
+#define EINPROGRESS 115
+#define ERESTARTSYS 512
 
 extern const volatile struct ipcspy_config cfg;
 extern const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS];
@@ -59,12 +59,12 @@ struct inflight {
 	__u64 enter_ns;
 	__u64 sleep_ns; /* asleep since; 0 awake */
 	__u64 blocked_ns;
-	__u64 buf;	/* user address: buffer, iovec, msghdr, descriptor pair */
-	__u64 addr;	/* user address of a struct sockaddr, 0 none */
+	__u64 buf;      /* user address: buffer, iovec, msghdr, descriptor pair */
+	__u64 addr;     /* user address of a struct sockaddr, 0 none */
 	__u64 pid_tgid; /* as bpf_get_current_pid_tgid() gives it, which costs more */
 	__u32 waker;
-	__u32 flags;	/* OPF_* known at entry */
-	__u32 arg;	/* BUF_IOV: count; shutdown: how */
+	__u32 flags; /* OPF_* known at entry */
+	__u32 arg;   /* BUF_IOV: count; shutdown: how */
 	__u16 nr;
 	__u8 active;
 	__u8 how;
@@ -149,17 +149,17 @@ struct span {
 	char bytes[104];
 };
 
-#define SPAN_READ(span, ptr, type, first)                                           \
-	bpf_probe_read_kernel((span)->bytes, sizeof((span)->bytes),                 \
+#define SPAN_READ(span, ptr, type, first)                           \
+	bpf_probe_read_kernel((span)->bytes, sizeof((span)->bytes), \
 			      (void *)(ptr) + bpf_core_field_offset(type, first))
-#define SPAN_GET(dst, span, ptr, type, first, field)                                             \
-	({                                                                                       \
-		__u32 _at = bpf_core_field_offset(type, field) -                                 \
-			    bpf_core_field_offset(type, first);                                  \
-		if (_at <= sizeof((span)->bytes) - sizeof(*(dst)))                               \
-			__builtin_memcpy(dst, (span)->bytes + _at, sizeof(*(dst)));              \
-		else                                                                             \
-			bpf_probe_read_kernel(dst, sizeof(*(dst)),                               \
+#define SPAN_GET(dst, span, ptr, type, first, field)                                               \
+	({                                                                                         \
+		__u32 _at =                                                                        \
+			bpf_core_field_offset(type, field) - bpf_core_field_offset(type, first);   \
+		if (_at <= sizeof((span)->bytes) - sizeof(*(dst)))                                 \
+			__builtin_memcpy(dst, (span)->bytes + _at, sizeof(*(dst)));                \
+		else                                                                               \
+			bpf_probe_read_kernel(dst, sizeof(*(dst)),                                 \
 					      (void *)(ptr) + bpf_core_field_offset(type, field)); \
 	})
 
@@ -231,7 +231,8 @@ static __always_inline struct task_ctx *task_make(struct task_struct *task)
 #define GLOBAL __weak __noinline
 
 /* The ring had no room for a record of this object. */
-GLOBAL int lose(__u32 mech, __u64 id)
+GLOBAL
+int lose(__u32 mech, __u64 id)
 {
 	__u64 *n;
 

@@ -26,8 +26,8 @@ struct sample {
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
 
-#define S_IFMT	 0170000
-#define S_IFIFO	 0010000
+#define S_IFMT   0170000
+#define S_IFIFO  0010000
 #define S_IFSOCK 0140000
 
 /*
@@ -51,7 +51,8 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, __u32 f
 }
 
 /* Fills *o. 0: not a channel, or of a mechanism that is switched off. */
-GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
+GLOBAL
+int object_resolve(struct objref *o, __u64 file_ptr)
 {
 	struct super_block *sb = NULL;
 	struct inode *inode = NULL;
@@ -91,7 +92,8 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 }
 
 /* The same, out of line: where a stack is deep or the call is rare. */
-GLOBAL int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
+GLOBAL
+int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
 {
 	if (s && o)
 		object_sample(s, o, op);
@@ -99,8 +101,8 @@ GLOBAL int object_sample_call(struct sample *s, const struct objref *o, __u32 op
 }
 
 /* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
-GLOBAL int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd,
-			   __u32 flags)
+GLOBAL
+int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
 	struct ev_obj *e;
@@ -123,7 +125,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, _
 }
 
 /* Emits EV_OBJ into the ring and remembers the object as described. 0: it could not. */
-GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
+GLOBAL
+int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
 	__u64 zero = 0, id;
@@ -142,7 +145,8 @@ GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32
 }
 
 /* A target uses this object: from now on everybody's operations on it count. */
-GLOBAL int object_watch(const struct objref *o)
+GLOBAL
+int object_watch(const struct objref *o)
 {
 	if (!o)
 		return 0;
@@ -167,7 +171,8 @@ struct user_addr {
  * The key that the receiver of a datagram is watched under. Without an address
  * it is the connected one; 0 where nothing says who that is.
  */
-GLOBAL __u64 dest_key(const struct objref *o, const struct user_addr *to)
+GLOBAL
+__u64 dest_key(const struct objref *o, const struct user_addr *to)
 {
 	struct scratch *s = get_scratch();
 

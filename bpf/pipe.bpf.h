@@ -114,7 +114,8 @@ static __always_inline __u32 ring_bytes(const struct pipe_view *v)
 /* Bytes in the pipe; at most RING_MAX buffers are looked at. */
 #define RING_MAX 4096
 
-GLOBAL int pipe_bytes(const struct pipe_view *v)
+GLOBAL
+int pipe_bytes(const struct pipe_view *v)
 {
 	struct slot_walk w = {};
 	__u32 cnt;

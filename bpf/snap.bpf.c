@@ -6,11 +6,11 @@
  */
 #include "op.bpf.h"
 
-#define FMODE_READ	   0x1
-#define FMODE_WRITE	   0x2
+#define FMODE_READ         0x1
+#define FMODE_WRITE        0x2
 #define TASK_INTERRUPTIBLE 1
-#define PF_KTHREAD	   0x00200000
-#define ENOSYS		   38
+#define PF_KTHREAD         0x00200000
+#define ENOSYS             38
 
 /* 1: only targets, and what they hold becomes watched; 0: everybody, what is watched. */
 volatile __u32 snap_targets;
@@ -108,7 +108,8 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))
 		return true;
 	*out_side = true;
-	return row->out_arg != ARG_NONE && object_of_fd(o, task, t, sys_arg(regs, row->out_arg), NULL);
+	return row->out_arg != ARG_NONE &&
+	       object_of_fd(o, task, t, sys_arg(regs, row->out_arg), NULL);
 }
 
 /*

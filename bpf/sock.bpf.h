@@ -10,8 +10,8 @@
 #ifndef IPCSPY_SOCK_BPF_H
 #define IPCSPY_SOCK_BPF_H
 
-#define AF_UNIX	 1
-#define AF_INET	 2
+#define AF_UNIX  1
+#define AF_INET  2
 #define AF_INET6 10
 
 #define SOCK_STREAM    1
@@ -174,7 +174,8 @@ static __always_inline bool sock_resolve(struct objref *o)
 }
 
 /* Hash of a unix address; len counts the bytes of sun_path that matter. */
-GLOBAL __u64 un_name_key(const struct ev_addr_un *n)
+GLOBAL
+__u64 un_name_key(const struct ev_addr_un *n)
 {
 	const __u64 *w;
 	__u64 h;
@@ -211,7 +212,8 @@ static __always_inline bool unix_name(struct ev_addr_un *n, struct sock *sk)
 }
 
 /* A caller's sockaddr, `len` bytes at `uaddr`, into *in or *un. Returns its family, 0 not ours. */
-GLOBAL int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __u32 len)
+GLOBAL
+int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __u32 len)
 {
 	__u16 family = 0;
 	__be16 port = 0;

@@ -71,8 +71,7 @@ static __always_inline void emit_side(struct inflight *in, const struct objref *
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_splice, struct pt_regs *regs, long ret)
 {
-	const volatile struct ipcspy_sys *row =
-		&syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
+	const volatile struct ipcspy_sys *row = &syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
 
 	if (!in)

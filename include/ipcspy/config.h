@@ -10,7 +10,7 @@
 #include "types.h"
 
 #define IPCSPY_NR_SYSCALLS 512 /* power of two: an index is masked */
-#define IPCSPY_GLOB_MAX	   63 /* bytes of a pattern */
+#define IPCSPY_GLOB_MAX    63  /* bytes of a pattern */
 
 /*
  * A family of system calls shares one pair of programs, enter_<fam> and
@@ -19,11 +19,11 @@
  */
 enum ipcspy_fam {
 	FAM_NONE = 0,
-	FAM_FDIO = 1,	/* one descriptor, one direction: read ... sendmsg */
-	FAM_MMSG = 2,	/* sendmmsg, recvmmsg */
+	FAM_FDIO = 1,   /* one descriptor, one direction: read ... sendmsg */
+	FAM_MMSG = 2,   /* sendmmsg, recvmmsg */
 	FAM_SPLICE = 3, /* two descriptors: splice, tee, sendfile; vmsplice */
-	FAM_WAIT = 4,	/* poll, select, epoll_wait */
-	FAM_CTL = 5,	/* what makes, joins and ends channels */
+	FAM_WAIT = 4,   /* poll, select, epoll_wait */
+	FAM_CTL = 5,    /* what makes, joins and ends channels */
 	FAM_MAX = 6,
 };
 
@@ -37,23 +37,24 @@ enum ipcspy_buf {
 
 /* What a FAM_CTL call gives or changes. */
 enum ipcspy_ctl {
-	CTL_FD = 0,	/* argument 0 is the descriptor: connect, bind, listen, shutdown, close, fcntl */
-	CTL_RET = 1,	/* the result is a new descriptor: accept */
-	CTL_PAIR0 = 2,	/* argument 0 points to two new descriptors: pipe */
-	CTL_PAIR3 = 3,	/* argument 3 does: socketpair */
+	CTL_FD =
+		0, /* argument 0 is the descriptor: connect, bind, listen, shutdown, close, fcntl */
+	CTL_RET = 1,   /* the result is a new descriptor: accept */
+	CTL_PAIR0 = 2, /* argument 0 points to two new descriptors: pipe */
+	CTL_PAIR3 = 3, /* argument 3 does: socketpair */
 };
 
 #define ARG_NONE 0xff
 
 /* One row of the table by system call number. All zero: not ours. */
 struct ipcspy_sys {
-	__u8 fam;	/* enum ipcspy_fam */
-	__u8 op;	/* enum ipcspy_op */
-	__u8 how;	/* FAM_FDIO: enum ipcspy_buf; FAM_CTL: enum ipcspy_ctl */
+	__u8 fam;       /* enum ipcspy_fam */
+	__u8 op;        /* enum ipcspy_op */
+	__u8 how;       /* FAM_FDIO: enum ipcspy_buf; FAM_CTL: enum ipcspy_ctl */
 	__u8 flags_arg; /* which argument holds MSG_* or SPLICE_F_* flags, ARG_NONE */
-	__u8 addr_arg;	/* which argument is a struct sockaddr, ARG_NONE */
-	__u8 in_arg;	/* FAM_SPLICE: the descriptor read from, ARG_NONE */
-	__u8 out_arg;	/* FAM_SPLICE: the descriptor written to, ARG_NONE */
+	__u8 addr_arg;  /* which argument is a struct sockaddr, ARG_NONE */
+	__u8 in_arg;    /* FAM_SPLICE: the descriptor read from, ARG_NONE */
+	__u8 out_arg;   /* FAM_SPLICE: the descriptor written to, ARG_NONE */
 	__u8 sys_flags; /* SYSF_* */
 };
 
@@ -62,15 +63,15 @@ struct ipcspy_sys {
 #define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file afterwards */
 
 struct ipcspy_config {
-	__u64 seed;	  /* key of object ids */
-	__u32 self_tgid;  /* never traced */
-	__u32 mech_mask;  /* 1u << MECH_* */
-	__u8 all;	  /* every process is a target */
-	__u8 follow;	  /* children of targets are targets */
-	__u8 peers;	  /* operations of others on watched channels count */
+	__u64 seed;      /* key of object ids */
+	__u32 self_tgid; /* never traced */
+	__u32 mech_mask; /* 1u << MECH_* */
+	__u8 all;        /* every process is a target */
+	__u8 follow;     /* children of targets are targets */
+	__u8 peers;      /* operations of others on watched channels count */
 	__u8 pad[5];
-	__u64 glob_gaps;  /* bit n: a star behind the first n elements */
-	__u64 glob_end;	  /* the bit of a whole match; 0: no filter by comm */
+	__u64 glob_gaps; /* bit n: a star behind the first n elements */
+	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
 };
 
 #endif

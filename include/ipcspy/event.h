@@ -19,19 +19,20 @@
 #include "types.h"
 
 #define IPCSPY_COMM_LEN 16
-#define IPCSPY_SUN_LEN	108
+#define IPCSPY_SUN_LEN  108
 
 enum ipcspy_ev_kind {
 	EV_NONE = 0,
-	EV_OP = 1,	   /* struct ev_op, maybe followed by struct ev_addr_in or ev_addr_un */
-	EV_OBJ = 2,	   /* struct ev_obj: what an object id is; repeated when it changes */
-	EV_PROC = 3,	   /* struct ev_proc: a process, before its first operation; at fork and exec */
-	EV_EXIT = 4,	   /* struct ev_exit: a thread ended */
-	EV_SNAP = 5,	   /* struct ev_snap: a snapshot begins or ends */
-	EV_INFLIGHT = 6,   /* struct ev_inflight: an operation entered and not returned (in a snapshot) */
-	EV_HOLD = 7,	   /* struct ev_hold: a process holds an end of an object open (in a snapshot) */
-	EV_NAME = 8,	   /* struct ev_name: text found by the collector (path, exe) */
-	EV_LOSS = 9,	   /* struct ev_loss: what the kernel side could not deliver */
+	EV_OP = 1,   /* struct ev_op, maybe followed by struct ev_addr_in or ev_addr_un */
+	EV_OBJ = 2,  /* struct ev_obj: what an object id is; repeated when it changes */
+	EV_PROC = 3, /* struct ev_proc: a process, before its first operation; at fork and exec */
+	EV_EXIT = 4, /* struct ev_exit: a thread ended */
+	EV_SNAP = 5, /* struct ev_snap: a snapshot begins or ends */
+	EV_INFLIGHT =
+		6,   /* struct ev_inflight: an operation entered and not returned (in a snapshot) */
+	EV_HOLD = 7, /* struct ev_hold: a process holds an end of an object open (in a snapshot) */
+	EV_NAME = 8, /* struct ev_name: text found by the collector (path, exe) */
+	EV_LOSS = 9, /* struct ev_loss: what the kernel side could not deliver */
 	EV_MAX = 10,
 };
 
@@ -46,75 +47,77 @@ struct ev_hdr {
 };
 
 /* flags of EV_OP and EV_INFLIGHT */
-#define OPF_TARGET	  0x0001 /* by a target; else by a peer */
+#define OPF_TARGET        0x0001 /* by a target; else by a peer */
 #define OPF_BEFORE_ATTACH 0x0002 /* entered before ipcspy looked: enter_ns is when it looked */
-#define OPF_FULL	  0x0004 /* the channel had no room when the call returned */
-#define OPF_EMPTY	  0x0008 /* byte stream: nothing was in it when the call returned */
-#define OPF_PEEK	  0x0010 /* MSG_PEEK, tee: the bytes stay in the channel */
-#define OPF_MORE	  0x0020 /* a further message of the same call (sendmmsg): not another call */
-#define OPF_BACKLOG	  0x0040 /* backlog holds a value */
-#define OPF_SEQ		  0x0080 /* seq holds a value */
-#define OPF_FP		  0x0100 /* fp holds a value */
-#define OPF_ADDR_IN	  0x0200 /* struct ev_addr_in follows */
-#define OPF_ADDR_UN	  0x0400 /* struct ev_addr_un follows */
-#define OPF_ERRQUEUE	  0x0800 /* MSG_ERRQUEUE: not data */
-#define OPF_TRUNC	  0x1000 /* a datagram was cut: ret is less than what left the queue */
-#define OPF_ASLEEP	  0x2000 /* EV_INFLIGHT: asleep now, waiting for the channel */
+#define OPF_FULL          0x0004 /* the channel had no room when the call returned */
+#define OPF_EMPTY         0x0008 /* byte stream: nothing was in it when the call returned */
+#define OPF_PEEK          0x0010 /* MSG_PEEK, tee: the bytes stay in the channel */
+#define OPF_MORE          0x0020 /* a further message of the same call (sendmmsg): not another call */
+#define OPF_BACKLOG       0x0040 /* backlog holds a value */
+#define OPF_SEQ           0x0080 /* seq holds a value */
+#define OPF_FP            0x0100 /* fp holds a value */
+#define OPF_ADDR_IN       0x0200 /* struct ev_addr_in follows */
+#define OPF_ADDR_UN       0x0400 /* struct ev_addr_un follows */
+#define OPF_ERRQUEUE      0x0800 /* MSG_ERRQUEUE: not data */
+#define OPF_TRUNC         0x1000 /* a datagram was cut: ret is less than what left the queue */
+#define OPF_ASLEEP        0x2000 /* EV_INFLIGHT: asleep now, waiting for the channel */
 
 struct ev_op {
 	struct ev_hdr hdr;
-	__u64 chan;	   /* object id; 0 for OP_WAIT */
+	__u64 chan; /* object id; 0 for OP_WAIT */
 	__u64 enter_ns;
-	__u64 blocked_ns;  /* asleep inside the call, waiting; not runnable, not copying */
-	__s32 ret;	   /* bytes, or -errno; -512 ... -516 = interrupted, will restart or become EINTR */
-	__u32 backlog;	   /* after the call, in the channel's unit (see struct ev_obj) */
-	__u32 seq;	   /* TCP: write_seq (send) or copied_seq (recv) after the call */
-	__u32 fp;	   /* hash of the first min(ret, 32) bytes of the caller's buffer */
-	__u32 waker_tid;   /* who ended the last sleep, 0 unknown */
-	__u16 nr;	   /* system call number */
-	__u8 op;	   /* enum ipcspy_op */
-	__u8 mech;	   /* enum ipcspy_mech */
+	__u64 blocked_ns; /* asleep inside the call, waiting; not runnable, not copying */
+	__s32 ret; /* bytes, or -errno; -512 ... -516 = interrupted, will restart or become EINTR */
+	__u32 backlog;   /* after the call, in the channel's unit (see struct ev_obj) */
+	__u32 seq;       /* TCP: write_seq (send) or copied_seq (recv) after the call */
+	__u32 fp;        /* hash of the first min(ret, 32) bytes of the caller's buffer */
+	__u32 waker_tid; /* who ended the last sleep, 0 unknown */
+	__u16 nr;        /* system call number */
+	__u8 op;         /* enum ipcspy_op */
+	__u8 mech;       /* enum ipcspy_mech */
 };
 
 /* Where a datagram goes (send) or came from (recv). */
 struct ev_addr_in {
-	__u16 family;	  /* AF_INET, AF_INET6 */
-	__u16 port;	  /* host order */
+	__u16 family; /* AF_INET, AF_INET6 */
+	__u16 port;   /* host order */
 	__u32 scope;
-	__u8 addr[16];	  /* network order; IPv4 in the first four */
+	__u8 addr[16]; /* network order; IPv4 in the first four */
 };
 
 struct ev_addr_un {
-	__u16 len;			/* of name; 0 = unnamed. name[0] == 0: abstract */
+	__u16 len; /* of name; 0 = unnamed. name[0] == 0: abstract */
 	__u8 pad[6];
-	__u8 name[IPCSPY_SUN_LEN + 4];	/* not terminated */
+	__u8 name[IPCSPY_SUN_LEN + 4]; /* not terminated */
 };
 
 /* flags of EV_OBJ */
-#define OBJF_LISTEN	0x01 /* a listening socket */
-#define OBJF_CONNECTED	0x02 /* peer / raddr hold the other end */
-#define OBJF_PEER_NAME	0x04 /* name is the peer's, because the object has none of its own */
-#define OBJF_BACKLOG	0x08 /* backlog holds what is in the object's receive side now */
-#define OBJF_SEQ	0x10 /* snd_seq and rcv_seq hold values */
-#define OBJF_SNAPSHOT	0x20 /* seen at attach: it existed, and held backlog, before the trace */
-#define OBJF_CREATED	0x40 /* created in front of our eyes: it was empty */
-#define OBJF_FULL	0x80 /* no room now */
+#define OBJF_LISTEN    0x01 /* a listening socket */
+#define OBJF_CONNECTED 0x02 /* peer / raddr hold the other end */
+#define OBJF_PEER_NAME 0x04 /* name is the peer's, because the object has none of its own */
+#define OBJF_BACKLOG   0x08 /* backlog holds what is in the object's receive side now */
+#define OBJF_SEQ       0x10 /* snd_seq and rcv_seq hold values */
+#define OBJF_SNAPSHOT  0x20 /* seen at attach: it existed, and held backlog, before the trace */
+#define OBJF_CREATED   0x40 /* created in front of our eyes: it was empty */
+#define OBJF_FULL      0x80 /* no room now */
 
 struct ev_obj {
 	struct ev_hdr hdr; /* pid, tid: in whose hands it was seen */
-	__u64 chan;	   /* object id */
-	__u64 self;	   /* keyed hash of the socket's address; pipes: same as chan */
-	__u64 peer;	   /* unix: `self` of the connected peer, 0 none */
-	__u64 ino;	   /* inode number of the object's file */
-	__u64 dev;	   /* FIFO: device of that inode */
-	__u32 netns;	   /* inode number of the network namespace, sockets only */
-	__u32 capacity;	   /* pipe: bytes; stream, TCP: sk_sndbuf; unix datagram: messages; UDP: sk_rcvbuf */
-	__u32 backlog;	   /* pipe: bytes in it; socket: bytes (unix-dgram: messages) in its receive queue */
-	__u32 rcvbuf;	   /* sk_rcvbuf */
-	__u32 snd_seq;	   /* TCP write_seq */
-	__u32 rcv_seq;	   /* TCP copied_seq */
-	__s32 fd;	   /* descriptor it was seen through, -1 none */
-	__u8 mech;	   /* enum ipcspy_mech */
+	__u64 chan;        /* object id */
+	__u64 self;        /* keyed hash of the socket's address; pipes: same as chan */
+	__u64 peer;        /* unix: `self` of the connected peer, 0 none */
+	__u64 ino;         /* inode number of the object's file */
+	__u64 dev;         /* FIFO: device of that inode */
+	__u32 netns;       /* inode number of the network namespace, sockets only */
+	__u32 capacity;    /* pipe: bytes; stream, TCP: sk_sndbuf; unix datagram: messages; UDP:
+			      sk_rcvbuf */
+	__u32 backlog;     /* pipe: bytes in it; socket: bytes (unix-dgram: messages) in its receive
+			      queue */
+	__u32 rcvbuf;      /* sk_rcvbuf */
+	__u32 snd_seq;     /* TCP write_seq */
+	__u32 rcv_seq;     /* TCP copied_seq */
+	__s32 fd;          /* descriptor it was seen through, -1 none */
+	__u8 mech;         /* enum ipcspy_mech */
 	__u8 pad[3];
 	struct ev_addr_in laddr;
 	struct ev_addr_in raddr;
@@ -127,8 +130,8 @@ struct ev_obj {
 #define PROCF_EXEC   0x4 /* just executed a new program */
 
 struct ev_proc {
-	struct ev_hdr hdr;  /* pid, tid of the task */
-	__u64 start_ns;	    /* start of the thread group leader: with pid, the identity */
+	struct ev_hdr hdr; /* pid, tid of the task */
+	__u64 start_ns;    /* start of the thread group leader: with pid, the identity */
 	__u32 ppid;
 	__u32 pad;
 	__u8 comm[IPCSPY_COMM_LEN]; /* of the thread group leader; any bytes */
@@ -155,7 +158,7 @@ struct ev_inflight {
 	struct ev_hdr hdr; /* ts: when the snapshot looked */
 	__u64 chan;
 	__u64 enter_ns;
-	__u64 blocked_ns;  /* asleep so far, the current sleep included */
+	__u64 blocked_ns; /* asleep so far, the current sleep included */
 	__u16 nr;
 	__u8 op;
 	__u8 mech;
@@ -182,10 +185,10 @@ struct ev_name {
 	__u8 text[NAME_MAX_LEN]; /* NUL-terminated */
 };
 
-#define LOSSF_EVENTS  0x1 /* records that the ring could not take; mech and maybe chan */
-#define LOSSF_CHAN    0x2 /* chan lost cnt records: mark it incomplete */
-#define LOSSF_COMPAT  0x4 /* 32-bit system calls of targets, not decoded */
-#define LOSSF_TABLE   0x8 /* an in-flight or watch entry could not be created */
+#define LOSSF_EVENTS 0x1 /* records that the ring could not take; mech and maybe chan */
+#define LOSSF_CHAN   0x2 /* chan lost cnt records: mark it incomplete */
+#define LOSSF_COMPAT 0x4 /* 32-bit system calls of targets, not decoded */
+#define LOSSF_TABLE  0x8 /* an in-flight or watch entry could not be created */
 
 struct ev_loss {
 	struct ev_hdr hdr;

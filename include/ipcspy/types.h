@@ -28,15 +28,16 @@ enum ipcspy_mech {
 /* What a system call does to the channel behind its descriptor. */
 enum ipcspy_op {
 	OP_NONE = 0,
-	OP_SEND = 1,	 /* puts bytes or a message in */
-	OP_RECV = 2,	 /* takes bytes or a message out (OPF_PEEK: only looks) */
-	OP_WAIT = 3,	 /* poll, select, epoll: waits for readiness, moves nothing */
-	OP_ACCEPT = 4,	 /* chan is the new connection, or the listener while in flight */
+	OP_SEND = 1,   /* puts bytes or a message in */
+	OP_RECV = 2,   /* takes bytes or a message out (OPF_PEEK: only looks) */
+	OP_WAIT = 3,   /* poll, select, epoll: waits for readiness, moves nothing */
+	OP_ACCEPT = 4, /* chan is the new connection, or the listener while in flight */
 	OP_CONNECT = 5,
 	OP_CLOSE = 6,
 	OP_SHUTDOWN = 7, /* arg: SHUT_RD, SHUT_WR, SHUT_RDWR */
-	OP_RESIZE = 8,	 /* F_SETPIPE_SZ; capacity follows in an EV_OBJ */
-	OP_CREATE = 9,	 /* pipe, socketpair, socket, dup, bind, listen: no data, known for completeness */
+	OP_RESIZE = 8,   /* F_SETPIPE_SZ; capacity follows in an EV_OBJ */
+	OP_CREATE = 9,   /* pipe, socketpair, socket, dup, bind, listen: no data, known for
+			    completeness */
 	OP_MAX = 10,
 };
 

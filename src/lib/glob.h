@@ -14,8 +14,8 @@
 
 struct glob {
 	__u64 takes[256]; /* by byte: the elements that match it */
-	__u64 gaps;	  /* bit n: a star behind the first n elements */
-	__u64 end;	  /* the bit of a whole match */
+	__u64 gaps;       /* bit n: a star behind the first n elements */
+	__u64 end;        /* the bit of a whole match */
 };
 
 /* Compiles pattern. Returns 0, or -EINVAL when it is longer than IPCSPY_GLOB_MAX bytes. */

@@ -6,25 +6,40 @@
 
 #define A ARG_NONE
 
-#define IO(name, op, how, flags, addr)                                                 \
-	{                                                                              \
-		__NR_##name, #name, { FAM_FDIO, op, how, flags, addr, A, A, 0 } \
+#define IO(name, op, how, flags, addr)                          \
+	{                                                       \
+		__NR_##name, #name,                             \
+		{                                               \
+			FAM_FDIO, op, how, flags, addr, A, A, 0 \
+		}                                               \
 	}
-#define MMSG(name, op)                                                                  \
-	{                                                                              \
-		__NR_##name, #name, { FAM_MMSG, op, BUF_MSG, 3, A, A, A, 0 }    \
+#define MMSG(name, op)                                       \
+	{                                                    \
+		__NR_##name, #name,                          \
+		{                                            \
+			FAM_MMSG, op, BUF_MSG, 3, A, A, A, 0 \
+		}                                            \
 	}
-#define SPLICE(name, in, out, sys_flags)                                                       \
-	{                                                                                      \
-		__NR_##name, #name, { FAM_SPLICE, OP_SEND, BUF_NONE, A, A, in, out, sys_flags } \
+#define SPLICE(name, in, out, sys_flags)                                        \
+	{                                                                       \
+		__NR_##name, #name,                                             \
+		{                                                               \
+			FAM_SPLICE, OP_SEND, BUF_NONE, A, A, in, out, sys_flags \
+		}                                                               \
 	}
-#define WAIT(name)                                                                      \
-	{                                                                              \
-		__NR_##name, #name, { FAM_WAIT, OP_WAIT, 0, A, A, A, A, 0 }     \
+#define WAIT(name)                                          \
+	{                                                   \
+		__NR_##name, #name,                         \
+		{                                           \
+			FAM_WAIT, OP_WAIT, 0, A, A, A, A, 0 \
+		}                                           \
 	}
-#define CTL(name, op, how, sys_flags)                                                   \
-	{                                                                              \
-		__NR_##name, #name, { FAM_CTL, op, how, A, A, A, A, sys_flags } \
+#define CTL(name, op, how, sys_flags)                           \
+	{                                                       \
+		__NR_##name, #name,                             \
+		{                                               \
+			FAM_CTL, op, how, A, A, A, A, sys_flags \
+		}                                               \
 	}
 
 /* Arguments are counted from 0; who is a buffer and who a flag word is in each call's man page. */

@@ -18,9 +18,8 @@ struct table {
 	size_t max, cnt;
 };
 
-__attribute__((format(printf, 5, 6))) static void add(struct table *t, const char *name,
-						      enum probe_need need, bool ok,
-						      const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void
+add(struct table *t, const char *name, enum probe_need need, bool ok, const char *fmt, ...)
 {
 	struct probe_feature *f;
 	va_list ap;
@@ -123,15 +122,16 @@ static void add_btf(struct table *t)
 	long err = libbpf_get_error(btf);
 
 	add(t, "BTF", NEED_REQUIRED, !err,
-	    err ? "/sys/kernel/btf/vmlinux cannot be read: build the kernel with CONFIG_DEBUG_INFO_BTF"
+	    err ? "/sys/kernel/btf/vmlinux cannot be read: build the kernel with "
+		  "CONFIG_DEBUG_INFO_BTF"
 		: "/sys/kernel/btf/vmlinux");
 	if (err)
 		return;
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		bool ok = btf__find_by_name_kind(btf, hooks[i].type, BTF_KIND_TYPEDEF) > 0;
 
-		add(t, hooks[i].row, hooks[i].need, ok, "%s%s", ok ? "without it: " : "missing: ",
-		    hooks[i].without);
+		add(t, hooks[i].row, hooks[i].need, ok, "%s%s",
+		    ok ? "without it: " : "missing: ", hooks[i].without);
 	}
 	btf__free(btf);
 }
@@ -164,8 +164,8 @@ size_t probe_features(struct probe_feature *out, size_t max)
 	for (size_t i = 0; i < CAP_CNT; i++) {
 		bool ok = has_cap(eff, caps[i].bit);
 
-		add(&t, caps[i].name, caps[i].need, ok, "%s%s", ok ? "without it: " : "missing: ",
-		    caps[i].without);
+		add(&t, caps[i].name, caps[i].need, ok, "%s%s",
+		    ok ? "without it: " : "missing: ", caps[i].without);
 	}
 	add_load(&t);
 	return t.cnt;

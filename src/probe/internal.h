@@ -16,8 +16,8 @@ struct probe {
 	void *on_record_arg;
 	int wake_fd; /* epoll on the ring: readable when the kernel side asks to be looked at */
 	bool attached, stopped;
-	int nap_ms;		/* how long the next drain sleeps: adapts to the traffic */
-	size_t batch_records;	/* handed over by the current drain */
+	int nap_ms;           /* how long the next drain sleeps: adapts to the traffic */
+	size_t batch_records; /* handed over by the current drain */
 	size_t batch_bytes;
 	struct probe_stats stats;
 	char error[256];

@@ -16,8 +16,12 @@
 static int emit(struct probe *p, const struct ev_hdr *of, __u32 flags, __u64 chan, const char *link)
 {
 	struct ev_name e = {
-		.hdr = {.kind = EV_NAME, .len = sizeof(e), .pid = of->pid, .tid = of->tid,
-			.flags = flags, .ts_ns = of->ts_ns},
+		.hdr = {.kind = EV_NAME,
+			.len = sizeof(e),
+			.pid = of->pid,
+			.tid = of->tid,
+			.flags = flags,
+			.ts_ns = of->ts_ns},
 		.chan = chan,
 	};
 	ssize_t n = readlink(link, (char *)e.text, sizeof(e.text) - 1);

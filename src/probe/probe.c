@@ -19,8 +19,8 @@
 #include "lib/syscalls.h"
 
 #define RING_DEFAULT_BYTES (32u << 20)
-#define NAP_MIN_MS	   1
-#define NAP_MAX_MS	   50
+#define NAP_MIN_MS         1
+#define NAP_MAX_MS         50
 
 /* Leave the ring now and then, or steady traffic would keep the caller here for ever. */
 #define BATCH_MAX_RECORDS 200000
@@ -118,7 +118,8 @@ static int set_families(struct probe *p)
 	int exits = bpf_map__fd(p->skel->maps.exit_progs);
 
 	for (size_t i = 0; i < sizeof(fams) / sizeof(fams[0]); i++) {
-		int enter_fd = bpf_program__fd(fams[i].enter), exit_fd = bpf_program__fd(fams[i].exit);
+		int enter_fd = bpf_program__fd(fams[i].enter),
+		    exit_fd = bpf_program__fd(fams[i].exit);
 
 		if (bpf_map_update_elem(enter, &fams[i].fam, &enter_fd, BPF_ANY) ||
 		    bpf_map_update_elem(exits, &fams[i].fam, &exit_fd, BPF_ANY))
@@ -140,14 +141,16 @@ static int load_failed(struct probe *p, int err)
 				  "this kernel has no BTF (/sys/kernel/btf/vmlinux); "
 				  "it needs CONFIG_DEBUG_INFO_BTF, Linux 6.1 or newer");
 	if (caps[0])
-		return probe_fail(p, -EPERM, "missing %s; run as root, or see PRIVILEGES in ipcspy(8)",
-				  caps);
+		return probe_fail(p, -EPERM,
+				  "missing %s; run as root, or see PRIVILEGES in ipcspy(8)", caps);
 	if (err == -EPERM)
-		return probe_fail(p, err, "the kernel refuses BPF programs (lockdown or a security "
-					  "module); 'ipcspy doctor' tells more");
-	return probe_fail(p, -EOPNOTSUPP,
-			  "the kernel rejects the BPF programs (%s); 'ipcspy doctor' tells what is missing",
-			  strerror(-err));
+		return probe_fail(p, err,
+				  "the kernel refuses BPF programs (lockdown or a security "
+				  "module); 'ipcspy doctor' tells more");
+	return probe_fail(
+		p, -EOPNOTSUPP,
+		"the kernel rejects the BPF programs (%s); 'ipcspy doctor' tells what is missing",
+		strerror(-err));
 }
 
 static size_t ring_size(size_t want)
@@ -180,7 +183,8 @@ static int open_wake(struct probe *p)
 	p->wake_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->wake_fd < 0 ||
 	    epoll_ctl(p->wake_fd, EPOLL_CTL_ADD, bpf_map__fd(p->skel->maps.events), &ev))
-		return probe_fail(p, -errno, "cannot wait for the ring buffer: %s", strerror(errno));
+		return probe_fail(p, -errno, "cannot wait for the ring buffer: %s",
+				  strerror(errno));
 	return 0;
 }
 
@@ -245,7 +249,7 @@ int probe_attach(struct probe *p)
 	int err;
 
 	/* iterators are opened when a snapshot is taken */
-	bpf_object__for_each_program(prog, p->skel->obj)
+	bpf_object__for_each_program (prog, p->skel->obj)
 		if (!strncmp(bpf_program__section_name(prog), "iter", 4))
 			bpf_program__set_autoattach(prog, false);
 	err = ipcspy_bpf__attach(p->skel);

@@ -23,12 +23,13 @@ struct probe_opts {
 	const pid_t *pids; /* targets (thread group ids), borrowed during probe_new */
 	size_t pid_cnt;
 	const char *comm;   /* glob over comm names, or NULL */
-	bool all;	    /* every process is a target */
-	bool follow;	    /* children of targets are targets */
-	bool no_peers;	    /* record only operations of targets */
+	bool all;           /* every process is a target */
+	bool follow;        /* children of targets are targets */
+	bool no_peers;      /* record only operations of targets */
 	uint32_t mech_mask; /* 1u << MECH_*; 0 means all */
 	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */
-	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno. */
+	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno.
+	 */
 	int (*on_record)(void *arg, const void *data, size_t len);
 	void *on_record_arg;
 };
@@ -87,7 +88,5 @@ struct probe_feature {
 
 /* Fills at most max rows and returns how many there are. Needs no privileges to answer. */
 size_t probe_features(struct probe_feature *out, size_t max);
-
-
 
 #endif
