@@ -131,7 +131,7 @@ bench-quick: all $(BENCH)
 lint:
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-		--inline-suppr --suppressions-list=.cppcheck -Iinclude -Isrc src
+		--inline-suppr -Iinclude -Isrc src
 	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(BUILD)/clang WERROR=1 all
 	$(Q)mandoc -T lint -W warning src/ipcspy.8
 	$(Q)for f in .ci/* tests/e2e/*.sh; do bash -n $$f || exit 1; done

@@ -10,7 +10,6 @@
 #include "lib/parse.h"
 #include "model/mech.h"
 
-#define OPT_MAX      32
 #define LONG_ONLY    256 /* getopt's value for row i without a letter: LONG_ONLY + i */
 #define HELP_COLUMNS 34
 
@@ -190,28 +189,30 @@ const struct opt opt_table[] = {
 	{0, NULL, NULL, 0, NULL, NULL},
 };
 
+#define OPT_CNT (sizeof(opt_table) / sizeof(opt_table[0]) - 1)
+
 struct getopt_tables {
-	char letters[2 * OPT_MAX + 3];
-	struct option longs[OPT_MAX + 1];
+	char letters[2 * OPT_CNT + 3];
+	struct option longs[OPT_CNT + 1];
 };
 
-/* '+': options end at the first word that is none; ':' tells a missing argument apart. */
+/* t is zeroed. '+': options end at the first word that is none; ':' tells a missing argument apart.
+ */
 static void make_tables(struct getopt_tables *t, unsigned int verb)
 {
 	char *letter = t->letters;
 	struct option *lo = t->longs;
 
-	*t = (struct getopt_tables){0};
 	*letter++ = '+';
 	*letter++ = ':';
-	for (int i = 0; i < OPT_MAX && opt_table[i].name; i++) {
+	for (size_t i = 0; i < OPT_CNT; i++) {
 		const struct opt *opt = &opt_table[i];
 
 		if (!(opt->verbs & verb))
 			continue;
 		*lo++ = (struct option){.name = opt->name,
 					.has_arg = opt->arg ? required_argument : no_argument,
-					.val = LONG_ONLY + i};
+					.val = LONG_ONLY + (int)i};
 		if (!opt->letter)
 			continue;
 		*letter++ = opt->letter;
@@ -255,7 +256,7 @@ static int bad_option(struct strbuf *why, int val, const char *word)
 
 int opts_parse(struct opts *o, unsigned int verb, int argc, char **argv, struct strbuf *why)
 {
-	struct getopt_tables tables;
+	struct getopt_tables tables = {0};
 	const char *last_arg = NULL;
 	int val, err;
 

@@ -36,8 +36,8 @@ void *hmap_del(struct hmap *h, uint64_t key);
 uint64_t hmap_mix(uint64_t a, uint64_t b);
 
 #define hmap_for_each(slot, h)                                                                  \
-	for (const struct hmap_slot *slot = (h)->slots;                                         \
-	     slot && slot <= (h)->slots + (h)->mask; slot++)                                    \
+	for (const struct hmap_slot *slot = (h)->slots; slot && slot <= (h)->slots + (h)->mask; \
+	     slot++)                                                                            \
 		if (slot->val)
 
 #endif
