@@ -113,6 +113,14 @@ static void pipe_on_loss(struct chan *c)
 	pipe->bytes.lossy = true;
 }
 
+static void pipe_on_merge(struct chan *c, struct endpoint *from, struct endpoint *to)
+{
+	struct pipe *pipe = c->priv;
+
+	pq_replace(&pipe->bytes.writes, from, to);
+	pq_replace(&pipe->bytes.reads, from, to);
+}
+
 static const char *pipe_fold_name(const struct chan *c, char *buf, size_t len)
 {
 	if (c->mech == MECH_PIPE)
@@ -136,6 +144,7 @@ const struct chan_class pipe_class = {
 	.on_op = pipe_on_op,
 	.settle = pipe_settle,
 	.on_loss = pipe_on_loss,
+	.on_merge = pipe_on_merge,
 	.fold_name = pipe_fold_name,
 	.fini = pipe_fini,
 };

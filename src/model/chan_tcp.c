@@ -292,6 +292,16 @@ static void tcp_on_loss(struct chan *c)
 	t->dir[0].lossy = t->dir[1].lossy = true;
 }
 
+static void tcp_on_merge(struct chan *c, struct endpoint *from, struct endpoint *to)
+{
+	struct tcp *t = c->priv;
+
+	for (int dir = 0; dir < 2; dir++) {
+		pq_replace(&t->dir[dir].writes, from, to);
+		pq_replace(&t->dir[dir].reads, from, to);
+	}
+}
+
 static void tcp_on_gone(struct model *m, struct obj *o)
 {
 	struct tcp *t = o->chan ? o->chan->priv : NULL;
@@ -330,6 +340,7 @@ const struct chan_class tcp_class = {
 	.on_op = tcp_on_op,
 	.settle = tcp_settle,
 	.on_loss = tcp_on_loss,
+	.on_merge = tcp_on_merge,
 	.on_gone = tcp_on_gone,
 	.fold_name = tcp_fold_name,
 	.fini = tcp_fini,

@@ -283,6 +283,7 @@ const struct chan_class udp_class = {
 	.on_op = udp_on_op,
 	.chan_for = udp_chan_for,
 	.settle = dgram_settle,
+	.on_merge = dgram_on_merge,
 	.on_gone = udp_on_gone,
 	.fold_name = udp_fold_name,
 	.fini = dgram_fini,

@@ -217,6 +217,7 @@ const struct chan_class unix_dgram_class = {
 	.on_op = unix_dgram_on_op,
 	.chan_for = unix_dgram_chan_for,
 	.settle = dgram_settle,
+	.on_merge = dgram_on_merge,
 	.on_gone = unix_dgram_on_gone,
 	.fold_name = unix_fold_name,
 	.fini = dgram_fini,

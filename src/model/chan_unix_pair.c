@@ -206,6 +206,16 @@ static void pair_on_loss(struct chan *c)
 		up->bytes[0].lossy = up->bytes[1].lossy = true;
 }
 
+static void pair_on_merge(struct chan *c, struct endpoint *from, struct endpoint *to)
+{
+	struct unix_pair *up = c->priv;
+
+	for (int dir = 0; dir < 2; dir++) {
+		pq_replace(up->packets ? &up->msgs[dir].sends : &up->bytes[dir].writes, from, to);
+		pq_replace(up->packets ? &up->msgs[dir].recvs : &up->bytes[dir].reads, from, to);
+	}
+}
+
 static void pair_on_gone(struct model *m, struct obj *o)
 {
 	struct unix_pair *up = o->chan ? o->chan->priv : NULL;
@@ -230,8 +240,8 @@ static void pair_fini(struct model *m, struct chan *c)
 
 #define PAIR_CLASS                                                                              \
 	.shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op, .settle = pair_settle, \
-	.on_loss = pair_on_loss, .on_gone = pair_on_gone, .fold_name = unix_fold_name,          \
-	.fini = pair_fini
+	.on_loss = pair_on_loss, .on_merge = pair_on_merge, .on_gone = pair_on_gone,            \
+	.fold_name = unix_fold_name, .fini = pair_fini
 
 const struct chan_class unix_stream_class = {.unit = "bytes", PAIR_CLASS};
 const struct chan_class unix_seqpacket_class = {.unit = "messages", PAIR_CLASS};

@@ -69,6 +69,9 @@ struct chan_class {
 	/* Records of this channel were lost: its byte offsets can no longer be trusted. */
 	void (*on_loss)(struct chan *c);
 
+	/* Transfers that wait in c are from now on `to`'s instead of `from`'s. */
+	void (*on_merge)(struct chan *c, struct endpoint *from, struct endpoint *to);
+
 	/* o is going away: forget it in the class's own state and indexes. */
 	void (*on_gone)(struct model *m, struct obj *o);
 

@@ -217,6 +217,14 @@ int dgram_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finish)
 	return err;
 }
 
+void dgram_on_merge(struct chan *c, struct endpoint *from, struct endpoint *to)
+{
+	struct dgram_queue *q = c->priv;
+
+	pq_replace(&q->msgs.sends, from, to);
+	pq_replace(&q->msgs.recvs, from, to);
+}
+
 void dgram_fini(struct model *m, struct chan *c)
 {
 	struct dgram_queue *q = c->priv;

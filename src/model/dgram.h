@@ -53,6 +53,7 @@ int dgram_recv(struct model *m, struct obj *o, struct chan *c, struct proc *p,
 
 /* Parts of the class that do not care about addresses. */
 int dgram_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finish);
+void dgram_on_merge(struct chan *c, struct endpoint *from, struct endpoint *to);
 void dgram_fini(struct model *m, struct chan *c);
 
 #endif

@@ -49,6 +49,7 @@ static int conv_new(struct model *m, struct flow *ab, struct flow *ba)
 	}
 	hist_init(&v->turnaround_a);
 	hist_init(&v->turnaround_b);
+	v->received_b_ns = ab->last_ns; /* what the very first message back answers */
 	v->a->refs++;
 	v->b->refs++;
 	ab->conv = ba->conv = v;
@@ -89,33 +90,37 @@ void conv_drop_chan(struct model *m, const struct chan *c)
 	}
 }
 
-int conv_fold(struct model *m, struct conversation *v, const struct chan *from, struct chan *to)
+int conv_move(struct model *m, struct conversation *v, const struct conversation *to)
 {
-	struct chan *other = v->chan_ab == from ? v->chan_ba : v->chan_ab;
 	struct conversation *same;
-	uint64_t key;
+	uint64_t key = conv_key(to->chan_ab, to->chan_ba, to->a, to->b);
 	int err = 0;
 
-	flows_forget_conv(from, v);
-	hmap_del(&m->convs, v->key);
-	v->chan_ab = v->chan_ab == from ? to : v->chan_ab;
-	v->chan_ba = v->chan_ba == from ? to : v->chan_ba;
-	key = conv_key(v->chan_ab, v->chan_ba, v->a, v->b);
+	flows_forget_conv(v->chan_ab, v);
+	flows_forget_conv(v->chan_ba, v);
+	if (hmap_get(&m->convs, v->key) == v)
+		hmap_del(&m->convs, v->key);
 	for (same = hmap_get(&m->convs, key); same; same = hmap_get(&m->convs, ++key))
-		if (same->chan_ab == v->chan_ab && same->chan_ba == v->chan_ba && same->a == v->a &&
-		    same->b == v->b)
+		if (same->chan_ab == to->chan_ab && same->chan_ba == to->chan_ba &&
+		    same->a == to->a && same->b == to->b)
 			break;
+	if (same) {
+		if (hist_merge(&same->turnaround_a, &v->turnaround_a) ||
+		    hist_merge(&same->turnaround_b, &v->turnaround_b))
+			err = -ENOMEM;
+		conv_free(m, v);
+		return err;
+	}
+	to->a->refs++;
+	to->b->refs++;
+	proc_put(v->a);
+	proc_put(v->b);
+	v->a = to->a;
+	v->b = to->b;
+	v->chan_ab = to->chan_ab;
+	v->chan_ba = to->chan_ba;
 	v->key = key;
-	if (!same)
-		return hmap_put(&m->convs, key, v);
-	if (hist_merge(&same->turnaround_a, &v->turnaround_a) ||
-	    hist_merge(&same->turnaround_b, &v->turnaround_b))
-		err = -ENOMEM;
-	list_for_each (f, &other->flows, struct flow, in_chan)
-		if (f->conv == v)
-			f->conv = same;
-	conv_free(m, v);
-	return err;
+	return hmap_put(&m->convs, key, v);
 }
 
 /* Two pipes make a conversation, whichever mechanism of the class either is. */

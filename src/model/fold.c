@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Folding: closed channels beyond those kept are merged, oldest first, into
+ * Folding. Closed channels beyond those kept are merged, oldest first, into
  * one row per mechanism and kind of name, so that memory follows what is open
  * and not what ever was. Totals stay: what a channel, its endpoints and its
- * flows counted is added to the row's.
+ * flows counted is added to the row's. In the same way exited processes beyond
+ * those kept are merged into one per comm.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 
 #define FOLD_NAME_LEN 256
 #define KEEP_DEFAULT  1024
+#define GONE_KEPT     4096 /* exited processes */
+#define STANDINS_MAX  256  /* comms, too, are without number */
 #define ROWS_MAX      1024 /* names in the world are without number; beyond, one row takes all */
 
 static uint64_t name_hash(const char *s)
@@ -59,12 +62,8 @@ static void span_fold(struct span_stat *to, const struct span_stat *from)
 		to->max_ns = from->max_ns;
 }
 
-static int fold_endpoint(struct model *m, struct chan *row, const struct endpoint *ep)
+static void endpoint_add(struct endpoint *to, const struct endpoint *ep)
 {
-	struct endpoint *to = ep_get(m, row, ep->proc, ep->role, ep->side);
-
-	if (!to)
-		return -ENOMEM;
 	to->calls += ep->calls;
 	to->messages += ep->messages;
 	to->bytes += ep->bytes;
@@ -72,6 +71,28 @@ static int fold_endpoint(struct model *m, struct chan *row, const struct endpoin
 	to->would_block += ep->would_block;
 	span_fold(&to->blocked, &ep->blocked);
 	span_fold(&to->stalled, &ep->stalled);
+}
+
+static int flow_add(struct flow *to, const struct flow *f)
+{
+	if (!to->messages || f->first_ns < to->first_ns)
+		to->first_ns = f->first_ns;
+	if (f->last_ns > to->last_ns)
+		to->last_ns = f->last_ns;
+	to->messages += f->messages;
+	to->bytes += f->bytes;
+	for (int i = 0; i < PAIR_MAX; i++)
+		to->paired[i] += f->paired[i];
+	return hist_merge(&to->latency, &f->latency);
+}
+
+static int fold_endpoint(struct model *m, struct chan *row, const struct endpoint *ep)
+{
+	struct endpoint *to = ep_get(m, row, ep->proc, ep->role, ep->side);
+
+	if (!to)
+		return -ENOMEM;
+	endpoint_add(to, ep);
 	return 0;
 }
 
@@ -89,6 +110,18 @@ static struct remote *fold_remote(struct chan *row, const void *end)
 	if (colon && to->addr.family)
 		strcpy(colon, ":*");
 	return to;
+}
+
+static int fold_conv(struct model *m, struct conversation *v, const struct chan *from,
+		     struct chan *row)
+{
+	struct conversation to = *v;
+
+	if (to.chan_ab == from)
+		to.chan_ab = row;
+	if (to.chan_ba == from)
+		to.chan_ba = row;
+	return conv_move(m, v, &to);
 }
 
 static int fold_flow(struct model *m, struct chan *row, const struct flow *f)
@@ -110,17 +143,9 @@ static int fold_flow(struct model *m, struct chan *row, const struct flow *f)
 	to = flow_get(m, src, src_far, dst, dst_far);
 	if (!to)
 		return -ENOMEM;
-	if (!to->messages || f->first_ns < to->first_ns)
-		to->first_ns = f->first_ns;
-	if (f->last_ns > to->last_ns)
-		to->last_ns = f->last_ns;
-	to->messages += f->messages;
-	to->bytes += f->bytes;
-	for (int i = 0; i < PAIR_MAX; i++)
-		to->paired[i] += f->paired[i];
-	if (hist_merge(&to->latency, &f->latency))
+	if (flow_add(to, f))
 		return -ENOMEM;
-	return f->conv ? conv_fold(m, f->conv, f->chan, row) : 0;
+	return f->conv ? fold_conv(m, f->conv, f->chan, row) : 0;
 }
 
 static int fold_chan(struct model *m, struct chan *c)
@@ -166,5 +191,129 @@ int fold_closed(struct model *m, unsigned int keep)
 		keep = KEEP_DEFAULT;
 	while (!err && m->closed_cnt > keep && (c = list_first(&m->closed, struct chan, in_closed)))
 		err = fold_chan(m, c);
+	return err;
+}
+
+/* The process that stands for exited ones with p's comm. */
+static struct proc *standin_for(struct model *m, const struct proc *p)
+{
+	char comm[IPCSPY_COMM_LEN + 1] = "*";
+	struct proc *s;
+	uint64_t key;
+
+	if (m->standins.cnt < STANDINS_MAX)
+		memcpy(comm, p->comm, sizeof(comm));
+	key = name_hash(comm);
+	s = hmap_get(&m->standins, key);
+	if (s)
+		return s;
+	s = proc_new_standin(m, comm);
+	if (s && hmap_put(&m->standins, key, s)) {
+		proc_free(m, s);
+		return NULL;
+	}
+	return s;
+}
+
+static struct proc *successor(struct proc *p)
+{
+	return p->standin ? p->standin : p;
+}
+
+static int move_conv(struct model *m, struct conversation *v)
+{
+	struct conversation to = *v;
+
+	to.a = successor(v->a);
+	to.b = successor(v->b);
+	return conv_move(m, v, &to);
+}
+
+/* Moves a flow that a folded endpoint is part of. */
+static int move_flow(struct model *m, struct flow *f)
+{
+	struct endpoint *src = f->src.proc ? (struct endpoint *)f->from : NULL;
+	struct endpoint *dst = f->dst.proc ? (struct endpoint *)f->to : NULL;
+	struct flow *to;
+	int err;
+
+	if (!(src && src->merged) && !(dst && dst->merged))
+		return 0;
+	if (f->conv && move_conv(m, f->conv))
+		return -ENOMEM;
+	to = flow_get(m, src && src->merged ? src->merged : src, src ? NULL : f->from,
+		      dst && dst->merged ? dst->merged : dst, dst ? NULL : f->to);
+	if (!to)
+		return -ENOMEM;
+	err = flow_add(to, f);
+	flow_free(m, f);
+	return err;
+}
+
+/* Gives every endpoint of a marked process its successor. */
+static int move_endpoints(struct model *m, struct chan *c, bool *any)
+{
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan) {
+		if (!ep->proc->standin)
+			continue;
+		ep->merged = ep_get(m, c, ep->proc->standin, ep->role, ep->side);
+		if (!ep->merged)
+			return -ENOMEM;
+		*any = true;
+		endpoint_add(ep->merged, ep);
+		if (c->priv && c->cls->on_merge)
+			c->cls->on_merge(c, ep, ep->merged);
+	}
+	return 0;
+}
+
+/* Replaces marked processes by their stand-ins in one channel. */
+static int move_procs(struct model *m, struct chan *c)
+{
+	bool any = false;
+	int err;
+
+	list_for_each_safe (h, &c->holders, struct holder, in_chan)
+		if (h->proc->standin)
+			holder_free(h);
+	err = move_endpoints(m, c, &any);
+	if (err || !any)
+		return err;
+	list_for_each_safe (f, &c->flows, struct flow, in_chan)
+		if (!err)
+			err = move_flow(m, f);
+	list_for_each_safe (ep, &c->endpoints, struct endpoint, in_chan)
+		if (ep->merged && !err)
+			ep_free(m, ep);
+	return err;
+}
+
+/* One pass over everything pays for thousands of processes. */
+int fold_gone(struct model *m)
+{
+	unsigned int left = m->gone_cnt;
+	int err = 0;
+
+	if (m->gone_cnt <= GONE_KEPT)
+		return 0;
+	list_for_each (p, &m->gone, struct proc, in_gone) {
+		if (left-- <= GONE_KEPT / 2)
+			break;
+		p->standin = standin_for(m, p);
+		if (!p->standin)
+			return -ENOMEM;
+	}
+	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
+		if (i->proc->standin)
+			inflight_free(i);
+	list_for_each (c, &m->chans, struct chan, in_model)
+		if (!err)
+			err = move_procs(m, c);
+	list_for_each_safe (v, &m->conv_list, struct conversation, in_model)
+		if (!err && (v->a->standin || v->b->standin))
+			err = move_conv(m, v);
+	list_for_each_safe (p, &m->gone, struct proc, in_gone)
+		if (p->standin && p->refs == 0)
+			proc_free(m, p);
 	return err;
 }

@@ -19,6 +19,7 @@ struct model {
 	struct hmap eps, flows, convs; /* by key */
 	struct hmap index;             /* the classes' own, keys mixed with a tag of theirs */
 	struct hmap fold_rows;         /* by mechanism and name */
+	struct hmap standins;          /* for exited processes, by comm */
 	struct list_head procs, chans, objs, inflight, conv_list;
 	struct list_head held;   /* channels to be settled when time goes on */
 	struct list_head closed; /* channels, oldest first */
@@ -71,7 +72,9 @@ int proc_describe(struct model *m, const struct ev_proc *ev);
 void proc_exit(struct model *m, const struct ev_exit *ev);
 int proc_set_exe(struct model *m, uint32_t pid, const char *path);
 void proc_put(struct proc *p);
-void proc_trim(struct model *m);
+/* A new process that stands for exited ones; on no list but the model's. */
+struct proc *proc_new_standin(struct model *m, const char *comm);
+void proc_free(struct model *m, struct proc *p);
 void procs_fini(struct model *m);
 
 /* obj.c */
@@ -139,11 +142,15 @@ int flow_message(struct model *m, struct flow *f, const struct xfer *w, const st
 void flow_free(struct model *m, struct flow *f);
 void conv_drop_chan(struct model *m, const struct chan *c);
 void conv_free(struct model *m, struct conversation *v);
-/* v goes on in `to` instead of `from`, or in the conversation of the same two that is there. */
-int conv_fold(struct model *m, struct conversation *v, const struct chan *from, struct chan *to);
+/*
+ * v becomes the conversation between to's processes over to's channels, or part
+ * of the one that is there. Flows forget it: what is moved has ended.
+ */
+int conv_move(struct model *m, struct conversation *v, const struct conversation *to);
 
 /* fold.c */
 int fold_closed(struct model *m, unsigned int keep);
+int fold_gone(struct model *m);
 
 /* snap.c */
 int snap_event(struct model *m, const struct event *ev);

@@ -26,6 +26,7 @@ struct model *model_new(const struct model_opts *opts)
 	hmap_init(&m->convs);
 	hmap_init(&m->index);
 	hmap_init(&m->fold_rows);
+	hmap_init(&m->standins);
 	list_init(&m->procs);
 	list_init(&m->chans);
 	list_init(&m->objs);
@@ -57,6 +58,7 @@ void model_free(struct model *m)
 	hmap_fini(&m->convs);
 	hmap_fini(&m->index);
 	hmap_fini(&m->fold_rows);
+	hmap_fini(&m->standins);
 	free(m);
 }
 
@@ -137,8 +139,11 @@ static int feed_proc(struct model *m, const struct event *ev)
 
 static int feed_exit(struct model *m, const struct event *ev)
 {
+	int err;
+
 	proc_exit(m, ev->exit);
-	return fold_closed(m, m->opts.keep_closed);
+	err = fold_closed(m, m->opts.keep_closed);
+	return err ? err : fold_gone(m);
 }
 
 static int feed_inflight(struct model *m, const struct event *ev)
@@ -241,13 +246,16 @@ int model_feed(struct model *m, const struct event *ev)
 
 int model_advance(struct model *m, uint64_t now_ns)
 {
-	int err;
+	int err, e;
 
 	if (now_ns > m->now_ns)
 		m->now_ns = now_ns;
 	err = sweep(m, false);
-	proc_trim(m);
-	return err ? err : fold_closed(m, m->opts.keep_closed);
+	e = fold_gone(m);
+	if (!err)
+		err = e;
+	e = fold_closed(m, m->opts.keep_closed);
+	return err ? err : e;
 }
 
 /* What is still going on has lasted until now. */

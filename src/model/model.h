@@ -26,7 +26,11 @@
 struct chan_class;
 struct remote;
 
-/* Identity of a process: pid and start time. */
+/*
+ * Identity of a process: pid and start time. Of very many exited processes only
+ * the latest keep a place of their own; one with pid 0 then stands for all
+ * earlier ones with its comm.
+ */
 struct proc {
 	struct list_node in_model;
 	uint32_t pid, ppid;
@@ -45,6 +49,7 @@ struct proc {
 	struct list_head endpoints; /* by in_proc */
 	struct list_node in_gone;   /* exited, oldest first */
 	unsigned int inflight_cnt;
+	struct proc *standin; /* what stands for it, while it is being folded */
 };
 
 /* A time that tasks spent asleep, or an endpoint could not send. */
@@ -72,9 +77,10 @@ struct endpoint {
 
 	/* the model's own */
 	struct list_node in_proc;
-	struct flow *last_flow; /* receivers: the flow of the last message */
-	uint64_t full_mark_ns;  /* the channel's full_ns when the last send returned */
-	uint64_t key;           /* in the map of endpoints */
+	struct flow *last_flow;  /* receivers: the flow of the last message */
+	uint64_t full_mark_ns;   /* the channel's full_ns when the last send returned */
+	uint64_t key;            /* in the map of endpoints */
+	struct endpoint *merged; /* its successor, while it is being folded */
 };
 
 /* One end of a flow: a process here, or an address elsewhere. */

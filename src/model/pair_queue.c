@@ -106,6 +106,13 @@ void pq_done(struct pair_queue *q, struct xfer *x)
 		compact(q);
 }
 
+void pq_replace(struct pair_queue *q, const struct endpoint *from, struct endpoint *to)
+{
+	for (uint32_t i = 0; i < q->cnt; i++)
+		if (pq_at(q, i)->ep == from)
+			pq_at(q, i)->ep = to;
+}
+
 void pq_fini(struct pair_queue *q)
 {
 	free(q->v);

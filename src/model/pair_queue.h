@@ -87,6 +87,9 @@ static inline void pq_take(struct pair_queue *q, struct xfer *x, uint64_t n)
 /* Marks an entry done; what was left of it is gone. Entries move: no pointer stays valid. */
 void pq_done(struct pair_queue *q, struct xfer *x);
 
+/* What is from's becomes to's. */
+void pq_replace(struct pair_queue *q, const struct endpoint *from, struct endpoint *to);
+
 void pq_fini(struct pair_queue *q);
 
 #endif

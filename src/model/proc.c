@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Processes. A pid leads to its live process or the last that had it. An
- * exited process stays while something names it; of those that nothing names,
- * the latest GONE_KEPT stay, for late records and for reports.
+ * Processes. A pid leads to its live process or the last that had it. Exited
+ * ones stay, for late records and for reports, until they are too many; see
+ * fold.c.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
-
-#define GONE_KEPT 4096
 
 static struct proc *proc_new(struct model *m, uint32_t pid, uint64_t start_ns)
 {
@@ -31,7 +29,7 @@ static struct proc *proc_new(struct model *m, uint32_t pid, uint64_t start_ns)
 	return p;
 }
 
-static void proc_free(struct model *m, struct proc *p)
+void proc_free(struct model *m, struct proc *p)
 {
 	if (hmap_get(&m->procs_by_pid, p->pid) == p)
 		hmap_del(&m->procs_by_pid, p->pid);
@@ -86,16 +84,17 @@ static void mark_gone(struct model *m, struct proc *p)
 	close_deserted(m, p);
 }
 
-void proc_trim(struct model *m)
+struct proc *proc_new_standin(struct model *m, const char *comm)
 {
-	if (m->gone_cnt <= GONE_KEPT)
-		return;
-	list_for_each_safe (p, &m->gone, struct proc, in_gone) {
-		if (m->gone_cnt <= GONE_KEPT / 2)
-			break;
-		if (p->refs == 0)
-			proc_free(m, p);
-	}
+	struct proc *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	memcpy(p->comm, comm, sizeof(p->comm));
+	p->exited = true;
+	list_init(&p->endpoints);
+	list_add_tail(&m->procs, &p->in_model);
+	return p;
 }
 
 void proc_put(struct proc *p)
@@ -125,7 +124,6 @@ int proc_describe(struct model *m, const struct ev_proc *ev)
 		free(p->exe);
 		p->exe = NULL;
 	}
-	proc_trim(m);
 	return 0;
 }
 
