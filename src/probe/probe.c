@@ -40,9 +40,15 @@ const char *probe_error(const struct probe *p)
 	return p && p->error[0] ? p->error : "out of memory";
 }
 
-static int no_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+/* What libbpf first complained of while loading; its callback takes no context. */
+static char complaint[160];
+
+static int keep_complaint(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	(void)level, (void)fmt, (void)ap;
+	if (level == LIBBPF_WARN && !complaint[0]) {
+		vsnprintf(complaint, sizeof(complaint), fmt, ap);
+		complaint[strcspn(complaint, "\n")] = '\0';
+	}
 	return 0;
 }
 
@@ -147,10 +153,8 @@ static int load_failed(struct probe *p, int err)
 		return probe_fail(p, err,
 				  "the kernel refuses BPF programs (lockdown or a security "
 				  "module); 'ipcspy doctor' tells more");
-	return probe_fail(
-		p, -EOPNOTSUPP,
-		"the kernel rejects the BPF programs (%s); 'ipcspy doctor' tells what is missing",
-		strerror(-err));
+	return probe_fail(p, -EOPNOTSUPP, "the kernel rejects the BPF programs: %s",
+			  complaint[0] ? complaint : strerror(-err));
 }
 
 static size_t ring_size(size_t want)
@@ -203,7 +207,8 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	err = check_opts(p, opts);
 	if (err)
 		return err;
-	libbpf_set_print(no_print);
+	complaint[0] = '\0';
+	libbpf_set_print(keep_complaint);
 	p->skel = ipcspy_bpf__open();
 	if (!p->skel)
 		return load_failed(p, -errno);
