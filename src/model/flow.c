@@ -227,11 +227,10 @@ struct flow *flow_get(struct model *m, struct endpoint *src, const struct remote
 
 void flow_free(struct model *m, struct flow *f)
 {
-	if (f->dst.proc) {
-		list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan)
-			if (ep->last_flow == f)
-				ep->last_flow = NULL;
-	}
+	struct endpoint *dst = f->dst.proc ? (struct endpoint *)f->to : NULL;
+
+	if (dst && dst->last_flow == f)
+		dst->last_flow = NULL;
 	hmap_del(&m->flows, f->key);
 	list_del(&f->in_chan);
 	hist_fini(&f->latency);
