@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Attaching to what already runs, and seeing the peers of a target."""
+import os
+import time
+
+from cases_stuck import attached, children, in_call
+from lib import MECHANISMS, case, endpoints, flow_between, load_truth, wait_for
+
+SERVER = """
+import os, socket, sys
+kind, where = sys.argv[1:3]
+if kind == "tcp":
+    s = socket.create_server(("127.0.0.1", 0))
+    name = "%s:%d" % s.getsockname()
+else:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if "packet" in kind else 1)
+    s.bind(where + ".sock")
+    s.listen(8)
+    name = where + ".sock"
+with open(where + ".tmp", "w") as f:
+    f.write(name)
+os.rename(where + ".tmp", where)
+while True:
+    c = s.accept()[0]
+    while True:
+        data = c.recv(4096)
+        if not data:
+            break
+        c.send(data.upper())
+    c.close()
+"""
+
+CLIENT = """
+import os, socket, sys, time
+kind, name, go, done = sys.argv[1:5]
+while not os.path.exists(go + ".connect"):
+    time.sleep(0.01)
+if kind == "tcp":
+    host, port = name.split(":")
+    s = socket.create_connection((host, int(port)))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+else:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if "packet" in kind else 1)
+    s.connect(name)
+open(done + ".connected", "w").close()
+while not os.path.exists(go):
+    time.sleep(0.01)
+for i in range(50):
+    s.send(b"x" * (i + 1))
+    s.recv(4096)
+s.close()
+open(done, "w").close()
+"""
+PYTHON = "/usr/bin/python3"
+
+
+def start_demo(t, *args):
+    """A workload whose processes all have begun. Returns it, {comm: pid}, and its truth's path."""
+    path = t.new_path(".truth")
+    p = t.start([t.demo, *map(str, args), "--truth", path])
+    kids = wait_for("the processes of the workload", lambda: named_children(p.pid))
+    return p, kids, path
+
+
+def named_children(pid):
+    """{comm: pid} once all children have the name they work under."""
+    names = {}
+    for kid in children(pid):
+        with open(f"/proc/{kid}/comm") as f:
+            names[f.read().strip()] = kid
+    ready = "recv-0" in names and "send-0" in names and "ipcspy-demo" not in names
+    return names if ready else None
+
+
+HELD = [(m, size) for m in MECHANISMS if m != "udp" for size in (512, 4096, 10000)]
+
+
+@case(params=HELD)
+def attach_full(t, mechanism, size):
+    """The channel is full and its sender blocked when ipcspy comes; then it is
+    drained. What was inside has no name; every message from then on has."""
+    n = 12_000_000 // size if mechanism == "tcp" else 4_000_000 // size
+    p, pids, path = start_demo(t, mechanism, "--hold", "1200ms", "-n", n, "--size", size)
+    wait_for("the sender blocks", lambda: in_call(pids["send-0"]))
+    time.sleep(0.2)
+    report = attached(t, [pids["send-0"], pids["recv-0"]])
+    t.end(p)
+    load_truth(path)
+    sent = endpoints(report, pids["send-0"], "send", mechanism)[0][1]
+    chan, got = endpoints(report, pids["recv-0"], "recv", mechanism)[0]
+    flows = flow_between(report, pids["send-0"], pids["recv-0"])
+    t.equal("bytes received since", n * size, got["bytes"])
+    t.ok("some were sent before, some since", 0 < sent["calls"] < n, str(sent))
+    t.equal("each call sent a message", sent["calls"], sent["messages"])
+    t.equal("each call sent it whole", sent["calls"] * size, sent["bytes"])
+    t.equal("messages of the flow", [sent["messages"]], [f["messages"] for f in flows])
+    begun = got["bytes"] - sent["bytes"]  # what whole calls sent before
+    inside = sum(f["bytes"] for f in flows)
+    t.between("bytes of the flow: of the call under way only the rest",
+              sent["bytes"] - size, sent["bytes"], inside)
+    if mechanism == "pipe":
+        held = {512: 65536, 4096: 65536, 10000: 5 * 10000 + 4096}[size]
+        t.equal("bytes that were there before", held, n * size - inside)
+        t.equal("backlog at its most", held, chan["backlog"]["max"])
+    t.ok("bytes were there before", begun > 0, str(begun))
+    t.ok("the blocked call is counted", sent["blocked"]["count"] > 0
+         and sent["blocked"]["max_ns"] > 300_000_000, str(sent["blocked"]))
+    t.equal("backlog in the end", 0, chan["backlog"]["now"])
+    t.equal("unpaired messages", 0, chan["unpaired"])
+
+
+@case(params=[(m, s, r) for m in MECHANISMS for s, r in ((1, 1), (2, 1), (1, 2))])
+def attach_running(t, mechanism, senders, receivers):
+    """In the middle of traffic: each later message of a sender finds its receiver."""
+    p, pids, path = start_demo(t, mechanism, "-S", senders, "-R", receivers,
+                               "--rate", 2000, "-n", 2400, "--hold", "1ms")
+    time.sleep(0.3)
+    report = attached(t, pids.values())
+    t.end(p)
+    truth = load_truth(path)
+    for proc in truth["senders"]:
+        sent = sum(ep["messages"] for _, ep in
+                   endpoints(report, proc["pid"], "send", mechanism))
+        flows = [f for f in report["flows"] if f["src"].get("pid") == proc["pid"]
+                 and f["mechanism"] == mechanism]
+        t.ok(f"{proc['comm']}: attached in the middle", 500 < sent < 2400, str(sent))
+        t.equal(f"{proc['comm']}: messages of its flows", sent, sum(f["messages"] for f in flows))
+        t.equal(f"{proc['comm']}: bytes of its flows", sent * 512, sum(f["bytes"] for f in flows))
+    pairs = {(f["src_pid"], f["dst_pid"]) for f in truth["flows"]}
+    got = {(f["src"].get("pid"), f["dst"].get("pid")) for f in report["flows"]
+           if f["src"].get("pid")}
+    t.equal("who talks to whom", pairs, got)
+
+
+@case(params=[(m, side) for m in MECHANISMS for side in ("send-0", "recv-0")])
+def peers(t, mechanism, side):
+    """One end is the target: the other is seen as its peer, or left out."""
+    for options in ([], ["--no-peers"]):
+        p, pids, _ = start_demo(t, mechanism, "--rate", 1000, "-n", 100000)
+        time.sleep(0.1)
+        report = attached(t, [pids[side]], "-d", "0.4", *options)
+        os.killpg(p.pid, 9)
+        both = flow_between(report, pids["send-0"], pids["recv-0"])
+        other = pids["send-0" if side == "recv-0" else "recv-0"]
+        seen = [ep for _, ep in endpoints(report, other, mechanism=mechanism)
+                if ep["role"] != "attach"]
+        if options:
+            t.equal(f"--no-peers: flows between {side} and the other", [], both)
+            t.equal("--no-peers: operations of the other", [], seen)
+            continue
+        t.ok("there is one flow with both ends", len(both) == 1 and both[0]["messages"] > 100,
+             str(report["flows"]))
+        t.ok("operations of the other", len(seen) == 1 and seen[0]["calls"] > 100, str(seen))
+        t.equal("only one is a target", [pids[side]],
+                [proc["pid"] for proc in report["processes"] if proc["target"]])
+
+
+@case(params=[(k, when) for k in ("unix-stream", "unix-seqpacket", "tcp")
+              for when in ("before", "after")])
+def peers_of_server(t, kind, connected):
+    """A server is traced; a client that connected before or after is named."""
+    name, go, done = t.path("server"), t.path("go"), t.path("done")
+    server = t.start([PYTHON, "-c", SERVER, kind, name])
+    where = wait_for("the server listens", lambda: os.path.exists(name) and open(name).read())
+    client = t.start([PYTHON, "-c", CLIENT, kind, where, go, done])
+    if connected == "before":
+        open(go + ".connect", "w").close()
+        wait_for("the client connects", lambda: os.path.exists(done + ".connected"))
+        time.sleep(0.05)  # until the server has accepted it
+    report_file = t.new_path(".json")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", report_file, "-p", str(server.pid)])
+    wait_for("ipcspy traces", lambda: traces(spy.pid))
+    open(go + ".connect", "w").close()
+    open(go, "w").close()
+    wait_for("the client is done", lambda: os.path.exists(done))
+    spy.terminate()
+    report = t.end(spy, report_file=report_file).report
+    want = {"messages": 50, "bytes": 50 * 51 // 2}
+    for src, dst in ((client.pid, server.pid), (server.pid, client.pid)):
+        flows = [f for f in flow_between(report, src, dst) if f["mechanism"] == kind]
+        who = "client -> server" if src == client.pid else "server -> client"
+        t.equal(f"{who}: the flow", [want], [{k: f[k] for k in want} for f in flows])
+    if kind != "tcp":
+        names = {c["name"] for c, _ in endpoints(report, server.pid, "recv", kind)}
+        t.equal("name of the connection", {"unix:" + where}, names)
+    turns = [c["turnaround_ns"] for c in report["conversations"]
+             if {c["a"]["pid"], c["b"]["pid"]} == {client.pid, server.pid}]
+    t.equal("conversations", 1, len(turns))
+    t.ok("turnarounds of the server", turns and 49 <= max(h["count"] for h in turns[0].values())
+         <= 50, str(turns))
+
+
+def traces(pid):
+    """ipcspy has attached: it holds BPF links, which it makes last."""
+    links = 0
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links += "bpf_link" in os.readlink(f"/proc/{pid}/fd/{fd}") or \
+                     "bpf-link" in os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+    return links >= 5
