@@ -22,6 +22,7 @@
 #define IPPROTO_UDP 17
 
 /* include/net/tcp_states.h; a listening unix socket is in TCP_LISTEN, too */
+#define TCP_SYN_SENT   2
 #define TCP_TIME_WAIT  6
 #define TCP_CLOSE      7
 #define TCP_CLOSE_WAIT 8
@@ -487,15 +488,17 @@ static __always_inline void tcp_describe(struct ev_obj *e, struct sock *sk)
 {
 	struct tcp_sock *tp = (void *)sk;
 	__u32 rcv_nxt = 0;
+	__u8 state = 0;
 
+	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
+	if (!(e->hdr.flags & OBJF_CONNECTED) || state == TCP_SYN_SENT)
+		return; /* the other end's first sequence number is not known yet */
 	KREAD(&e->snd_seq, &tp->write_seq);
 	KREAD(&e->rcv_seq, &tp->copied_seq);
 	KREAD(&rcv_nxt, &tp->rcv_nxt);
 	e->backlog = rcv_nxt - e->rcv_seq;
 	e->rcv_seq = tcp_read_seq(sk, e->rcv_seq, rcv_nxt);
-	e->hdr.flags |= OBJF_BACKLOG;
-	if (e->hdr.flags & OBJF_CONNECTED)
-		e->hdr.flags |= OBJF_SEQ;
+	e->hdr.flags |= OBJF_BACKLOG | OBJF_SEQ;
 }
 
 static __always_inline void inet_describe(struct ev_obj *e, const struct objref *o)
