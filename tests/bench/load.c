@@ -6,8 +6,8 @@
  *   load channels PIPES CALLS	one process that writes and reads PIPES pipes in turn
  *
  * Says "start" when everything is set up and waits for a byte on stdin (or its
- * end). Says "end CALLS ELAPSED_NS MESSAGES BYTES" when the traffic is over: calls
- * since "start", messages and bytes in all. Then stays until the end of stdin, so
+ * end). Says "end CALLS CPU_NS MESSAGES BYTES ELAPSED_NS" when the traffic is over:
+ * calls and times since "start", messages and bytes in all. Then stays until the end of stdin, so
  * that the collector can be looked at while it still traces.
  */
 #include <errno.h>
@@ -35,12 +35,29 @@ struct pairs {
 	struct truth sent[PAIRS_MAX], received[PAIRS_MAX];
 };
 
-static uint64_t now_ns(void)
+/* cpu_ns: of this process and its children that ended. */
+struct stamp {
+	uint64_t wall_ns, cpu_ns;
+};
+
+static uint64_t timeval_ns(struct timeval tv)
 {
+	return (uint64_t)tv.tv_sec * 1000000000ull + (uint64_t)tv.tv_usec * 1000;
+}
+
+static struct stamp stamp_now(void)
+{
+	struct rusage self = {0}, children = {0};
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+	getrusage(RUSAGE_SELF, &self);
+	getrusage(RUSAGE_CHILDREN, &children);
+	return (struct stamp){
+		.wall_ns = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec,
+		.cpu_ns = timeval_ns(self.ru_utime) + timeval_ns(self.ru_stime) +
+			  timeval_ns(children.ru_utime) + timeval_ns(children.ru_stime),
+	};
 }
 
 static int say(const char *line)
@@ -57,12 +74,14 @@ static int say_start(void)
 	return !err && read(STDIN_FILENO, &c, 1) < 0 ? -errno : err;
 }
 
-static int say_end(const struct truth *t, uint64_t start_ns)
+static int say_end(const struct truth *t, const struct stamp *start)
 {
-	char line[128];
+	const struct stamp end = stamp_now();
+	char line[160];
 
-	snprintf(line, sizeof(line), "end %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, t->calls,
-		 now_ns() - start_ns, t->messages, t->bytes);
+	snprintf(line, sizeof(line), "end %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64,
+		 t->calls, end.cpu_ns - start->cpu_ns, t->messages, t->bytes,
+		 end.wall_ns - start->wall_ns);
 	return say(line);
 }
 
@@ -145,7 +164,7 @@ static int run_pairs(long cnt, long seconds)
 		mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct timespec ts = {seconds, 0};
 	struct truth sum = {0};
-	uint64_t start_ns;
+	struct stamp start;
 	int err, status;
 
 	if (p == MAP_FAILED)
@@ -153,7 +172,7 @@ static int run_pairs(long cnt, long seconds)
 	if (cnt > PAIRS_MAX)
 		return -E2BIG;
 	err = say_start();
-	start_ns = now_ns();
+	start = stamp_now();
 	if (!err)
 		err = start_pairs(p, (int)cnt);
 	while (!err && nanosleep(&ts, &ts) && errno == EINTR)
@@ -164,7 +183,7 @@ static int run_pairs(long cnt, long seconds)
 			err = -ECHILD;
 	if (!err)
 		err = sum_pairs(p, (int)cnt, &sum);
-	return err ? err : say_end(&sum, start_ns);
+	return err ? err : say_end(&sum, &start);
 }
 
 /* Makes room for cnt descriptors, where the hard limit allows it. */
@@ -230,7 +249,7 @@ static int run_channels(long cnt, long calls)
 {
 	int *fds = calloc((size_t)cnt, sizeof(*fds)), err;
 	struct truth t = {0};
-	uint64_t start_ns;
+	struct stamp start;
 
 	if (!fds)
 		return -ENOMEM;
@@ -241,11 +260,11 @@ static int run_channels(long cnt, long calls)
 	if (!err)
 		err = say_start();
 	t.calls = 0;
-	start_ns = now_ns();
+	start = stamp_now();
 	if (!err)
 		err = exchange(fds, cnt, (uint64_t)calls, &t);
 	if (!err)
-		err = say_end(&t, start_ns);
+		err = say_end(&t, &start);
 	free(fds);
 	return err;
 }
