@@ -13,6 +13,7 @@ import subprocess
 import time
 
 TIMEOUT_S = 60
+DETAIL = 700  # characters of one failure
 MS = 1_000_000
 US = 1_000
 STREAMS = ("pipe", "fifo", "unix-stream", "tcp")
@@ -187,7 +188,7 @@ class T:
         if self.last is not self.last_told:
             self.last_told = self.last
             self.failures.append("ran: " + shlex.join(map(os.fsdecode, self.last)))
-        self.failures.append(f"{what}: {text}")
+        self.failures.append(f"{what}: {text if len(text) < DETAIL else text[:DETAIL] + ' ...'}")
 
     def ok(self, what, condition, detail=""):
         self.checks += 1
