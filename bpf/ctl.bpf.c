@@ -9,6 +9,43 @@
 
 #define F_SETPIPE_SZ 1031
 
+/* A stranger connects to an address at which a target listens. */
+GLOBAL
+int joins_target(__u64 uaddr, __u32 len)
+{
+	struct scratch *s = get_scratch();
+	int family;
+
+	if (!s)
+		return 0;
+	__builtin_memset(&s->obj.raddr, 0, sizeof(s->obj.raddr) + sizeof(s->obj.name));
+	family = addr_from_user(&s->obj.raddr, &s->obj.name, uaddr, len);
+	if (!family)
+		return 0;
+	return is_watched(family == AF_UNIX ? un_name_key(&s->obj.name)
+					    : tcp_port_key(s->obj.raddr.port));
+}
+
+/* Whether the call is to be followed; *known: *o is the object behind its descriptor. */
+static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct task_struct *task,
+					 struct task_ctx *t, struct pt_regs *regs,
+					 const volatile struct ipcspy_sys *row)
+{
+	bool target = is_target(t), by_fd = row->how == CTL_FD || row->how == CTL_RET;
+
+	if (is_ignored(task, target))
+		return false;
+	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
+		return false;
+	if (!target && row->op == OP_CONNECT && joins_target(regs->si, regs->dx)) {
+		return true;
+	}
+	if (!target && !t)
+		return false;
+	*known = by_fd && object_of_fd(o, task, t, regs->di, NULL);
+	return *known || row->how != CTL_FD;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 {
@@ -24,13 +61,7 @@ int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 		if (row->op == OP_NONE)
 			return 0;
 	}
-	if (is_ignored(task, is_target(t)) || (!t && !cfg.all))
-		return 0;
-	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
-		return 0;
-	if (row->how == CTL_FD || row->how == CTL_RET)
-		known = object_of_fd(&o, task, t, regs->di, NULL);
-	if (row->how == CTL_FD && !known)
+	if (!ctl_concerns(&o, &known, task, t, regs, row))
 		return 0;
 	in = op_begin(t, task, nr, row->op, 0);
 	if (!in)
@@ -99,9 +130,14 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	o = in->a;
-	/* connect, bind, listen and F_SETPIPE_SZ change what the object is */
+	/*
+	 * connect, bind, listen and F_SETPIPE_SZ change what the object is. A stranger's connect
+	 * is only followed when it joins a target, so the connection is watched.
+	 */
 	if ((ret >= 0 || ret == -EINPROGRESS) && in->op != OP_CLOSE && in->op != OP_SHUTDOWN)
-		object_renew(&o, task, in->addr, target, 0);
+		object_renew(&o, task, in->addr, target || in->op == OP_CONNECT, 0);
+	if (!o.id)
+		return 0;
 	s.seq = in->arg;
 	op_emit(in, &o, &s, in->op, ret, 0);
 	return 0;

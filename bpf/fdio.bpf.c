@@ -6,8 +6,6 @@
  */
 #include "op.bpf.h"
 
-#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage): what a receive may have written */
-
 /* Where the call sends to, if it says so. */
 static __always_inline void read_dest(struct user_addr *to, const volatile struct ipcspy_sys *row,
 				      struct pt_regs *regs)

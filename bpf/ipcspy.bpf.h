@@ -193,15 +193,37 @@ static __always_inline __u64 mix(__u64 a, __u64 b)
 	return h ^ (h >> 29);
 }
 
-/* Zero: no task with this tid has storage, so there is no need to look. */
-#define TASK_HINTS (1 << 16)
+/* By tid: whether the task's state is in its storage, in the spare table, or nowhere. */
+#define TASK_HINTS   (1 << 16)
+#define HINT_STORAGE 0x1
+#define HINT_SPARE   0x2
 __u8 task_hint[TASK_HINTS] __weak;
+
+/*
+ * Storage cannot be made while a program that makes some is preempted on this
+ * processor; programs at system calls can be since 6.13. Then the state lives
+ * here, until the task ends.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct task_ctx);
+} spare_tasks __weak SEC(".maps");
 
 static __always_inline struct task_ctx *task_find(struct task_struct *task)
 {
-	if (!task_hint[task->pid & (TASK_HINTS - 1)])
+	__u8 hint = task_hint[task->pid & (TASK_HINTS - 1)];
+	struct task_ctx *t = NULL;
+	__u32 tid = task->pid;
+
+	if (!hint)
 		return NULL;
-	return bpf_task_storage_get(&tasks, task, 0, 0);
+	if (hint & HINT_STORAGE)
+		t = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!t && (hint & HINT_SPARE))
+		t = bpf_map_lookup_elem(&spare_tasks, &tid);
+	return t;
 }
 
 static __always_inline void count_lost(__u32 what)
@@ -212,12 +234,22 @@ static __always_inline void count_lost(__u32 what)
 		(*n)++;
 }
 
+/* For a task that task_find() does not know. */
 static __always_inline struct task_ctx *task_make(struct task_struct *task)
 {
+	static const struct task_ctx empty = {};
+	__u8 *hint = &task_hint[task->pid & (TASK_HINTS - 1)];
 	struct task_ctx *t;
+	__u32 tid = task->pid;
 
-	task_hint[task->pid & (TASK_HINTS - 1)] = 1;
 	t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t) {
+		*hint |= HINT_STORAGE;
+		return t;
+	}
+	*hint |= HINT_SPARE;
+	bpf_map_update_elem(&spare_tasks, &tid, &empty, BPF_ANY);
+	t = bpf_map_lookup_elem(&spare_tasks, &tid);
 	if (!t)
 		count_lost(LOST_TABLE);
 	return t;

@@ -92,12 +92,27 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	return 0;
 }
 
+static __always_inline void exit_emit(struct task_struct *task)
+{
+	struct signal_struct *sig = task->signal;
+	struct ev_exit *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		count_lost(MECH_NONE);
+		return;
+	}
+	hdr_init(&e->hdr, EV_EXIT, sizeof(*e), task->tgid, task->pid,
+		 sig->live.counter == 0 ? EXITF_GROUP : 0, bpf_ktime_get_ns());
+	e->code = sig->group_exit_code ? sig->group_exit_code : task->exit_code;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct task_ctx *t = task_find(task);
-	struct signal_struct *sig = task->signal;
-	struct ev_exit *e;
+	__u32 tid = task->pid;
 
 	if (!t)
 		return 0;
@@ -109,18 +124,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		if (t->in.a.id)
 			op_emit(&t->in, &t->in.a, &s, t->in.op, -ERESTARTSYS, 0);
 	}
-	if (!(t->flags & TF_DESCRIBED))
-		return 0;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		count_lost(MECH_NONE);
-		return 0;
-	}
-	hdr_init(&e->hdr, EV_EXIT, sizeof(*e), task->tgid, task->pid,
-		 sig->live.counter == 0 ? EXITF_GROUP : 0, bpf_ktime_get_ns());
-	e->code = sig->group_exit_code ? sig->group_exit_code : task->exit_code;
-	e->pad = 0;
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	if (t->flags & TF_DESCRIBED)
+		exit_emit(task);
+	if (task_hint[tid & (TASK_HINTS - 1)] & HINT_SPARE)
+		bpf_map_delete_elem(&spare_tasks, &tid);
 	return 0;
 }
 
@@ -149,7 +156,9 @@ int mark_targets(struct bpf_iter__task *ctx)
 		return 0;
 	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task->comm))
 		return 0;
-	t = task_make(task);
+	t = task_find(task);
+	if (!t)
+		t = task_make(task);
 	if (!t)
 		return 0;
 	t->flags |= TF_TARGET | TF_DESCRIBED;

@@ -211,7 +211,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	if (target) {
 		object_watch(out);
 		watch_key(dest);
-	} else if (!is_watched(out->wkey) && !is_watched(dest)) {
+	} else if (!is_watched(out->wkey) && !is_watched(dest) && !watched_by_name(out)) {
 		return false;
 	}
 	if (!bpf_map_lookup_elem(&objects, &out->id) &&

@@ -13,6 +13,8 @@
 
 #define FP_BYTES 32
 
+#define SOCKADDR_MAX 128 /* sizeof(struct sockaddr_storage): what a receive may have written */
+
 /* struct user_msghdr and struct mmsghdr, as the caller lays them out (64-bit ABI). */
 struct msghdr_user {
 	__u64 name;

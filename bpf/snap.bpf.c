@@ -56,7 +56,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!t || !(t->flags & TF_DESCRIBED)) {
 		seq_proc(seq, task, target ? PROCF_TARGET : 0);
-		t = task_make(task);
+		if (!t)
+			t = task_make(task);
 		if (t)
 			t->flags |= TF_DESCRIBED;
 	}
@@ -140,7 +141,12 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 		return false;
 	in->how = row->how;
 	in->buf = regs->si;
-	in->addr = row->fam == FAM_CTL ? regs->di : 0;
+	if (row->fam == FAM_CTL) {
+		in->addr = regs->di;
+	} else if (row->addr_arg != ARG_NONE) {
+		in->addr = regs->r8;
+		in->arg = row->op == OP_SEND ? regs->r9 : SOCKADDR_MAX;
+	}
 	if (out_side)
 		in->b = o;
 	else

@@ -31,6 +31,7 @@
 #define TCP_CLOSING    11
 
 #define KEY_UDP_PORT 0x756470 /* keeps key spaces apart */
+#define KEY_TCP_PORT 0x746370
 #define KEY_UN_NAME  0x756e
 
 struct tuple {
@@ -109,6 +110,11 @@ static __always_inline __u32 sock_netns(struct sock *sk)
 static __always_inline __u64 udp_port_key(__u16 port)
 {
 	return mix(KEY_UDP_PORT, port);
+}
+
+static __always_inline __u64 tcp_port_key(__u16 port)
+{
+	return mix(KEY_TCP_PORT, port);
 }
 
 static __always_inline struct sock *unix_peer(struct sock *sk)
@@ -256,25 +262,59 @@ int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __
 	return 0;
 }
 
+/*
+ * Whether a stranger's datagram socket is watched by its bound name: a target
+ * sends to that name, and the receiver does not know.
+ */
+GLOBAL
+int watched_by_name(const struct objref *o)
+{
+	struct scratch *s = get_scratch();
+
+	if (!s || !o || o->mech != MECH_UNIX_DGRAM)
+		return 0;
+	__builtin_memset(&s->name, 0, sizeof(s->name));
+	if (!unix_name(&s->name, (void *)o->ptr) || !is_watched(un_name_key(&s->name)))
+		return 0;
+	watch_key(o->wkey); /* found sooner next time */
+	return 1;
+}
+
+/*
+ * A target listens, or receives datagrams, under this address: whoever connects is watched from its
+ * connect on, since it may send before the target accepts.
+ */
+static __always_inline void listener_watch(const struct objref *o, struct scratch *s)
+{
+	struct sock *sk = (void *)o->ptr;
+	__u16 port = 0;
+
+	if (o->family != AF_UNIX) {
+		KREAD(&port, &sk->__sk_common.skc_num);
+		watch_key(tcp_port_key(port));
+		return;
+	}
+	__builtin_memset(&s->name, 0, sizeof(s->name));
+	if (unix_name(&s->name, sk))
+		watch_key(un_name_key(&s->name));
+}
+
 /* A target uses this socket: watch the keys under which the other end comes. */
 static __always_inline void sock_watch(const struct objref *o)
 {
-	struct sock *sk = (void *)o->ptr;
+	struct sock *sk = (void *)o->ptr, *peer;
+	struct scratch *s = get_scratch();
+	__be16 dport = 0;
+	__u8 state = 0;
 
+	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
+	if (s && ((is_stream(o->mech) && state == TCP_LISTEN) || o->mech == MECH_UNIX_DGRAM))
+		listener_watch(o, s);
 	if (o->family == AF_UNIX) {
-		struct scratch *s = get_scratch();
-		struct sock *peer = unix_peer(sk);
-
+		peer = unix_peer(sk);
 		if (peer)
 			watch_key(mix((__u64)peer, 0));
-		if (o->mech != MECH_UNIX_DGRAM || !s)
-			return;
-		__builtin_memset(&s->name, 0, sizeof(s->name));
-		if (unix_name(&s->name, sk))
-			watch_key(un_name_key(&s->name));
 	} else if (o->mech == MECH_UDP) {
-		__be16 dport = 0;
-
 		KREAD(&dport, &sk->__sk_common.skc_dport);
 		if (dport)
 			watch_key(udp_port_key(bpf_ntohs(dport)));
