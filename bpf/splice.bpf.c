@@ -26,32 +26,33 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	struct objref a = {}, b = {};
-	bool has_a, has_b = false;
+	struct inflight *in = NULL;
+	struct objref o = {};
 	struct sample s = {};
-	struct inflight *in;
 	__u8 op = row->op;
 
 	if (is_ignored(task, is_target(t)))
 		return 0;
-	has_a = object_of_fd(&a, task, t, sys_arg(regs, row->in_arg), NULL);
-	if (row->out_arg != ARG_NONE)
-		has_b = object_of_fd(&b, task, t, sys_arg(regs, row->out_arg), NULL);
-	else
+	if (row->out_arg == ARG_NONE)
 		op = fd_writable(task, sys_arg(regs, row->in_arg)) ? OP_SEND : OP_RECV;
-	if (!has_a && !has_b)
+	if (object_of_fd(&o, task, t, sys_arg(regs, row->in_arg), NULL)) {
+		in = op_begin(t, task, nr, op, 0);
+		if (!in)
+			return 0;
+		in->a = o;
+	}
+	if (row->out_arg == ARG_NONE ||
+	    !object_of_fd(&o, task, t, sys_arg(regs, row->out_arg), NULL))
 		return 0;
-	in = op_begin(t, task, nr, op, 0);
+	/* What it will sleep for: data as long as the source has none, else room. */
+	if (in)
+		object_sample_call(&s, &in->a, OP_RECV);
+	else
+		in = op_begin(t, task, nr, op, 0);
 	if (!in)
 		return 0;
-	if (has_a)
-		in->a = a;
-	if (has_b)
-		in->b = b;
-	/* What it will sleep for: data as long as the source has none, else room. */
-	if (has_a && has_b)
-		object_sample_call(&s, &in->a, OP_RECV);
-	in->sleep_on_b = !has_a || (has_b && !(s.flags & OPF_EMPTY));
+	in->b = o;
+	in->sleep_on_b = !(s.flags & OPF_EMPTY);
 	return 0;
 }
 
