@@ -12,8 +12,9 @@
 #include "lib/hmap.h"
 #include "model/class.h"
 
-#define ROUNDS      16
-#define WORTH_SHARE 10 /* percent of the time observed that others must have waited */
+#define ROUNDS        16
+#define WORTH_SHARE   10  /* percent of the time observed that others must have waited */
+#define ASLEEP_MOSTLY 0.9 /* who sleeps more waits for others: in a deadlock all do */
 
 struct edge { /* waiter sleeps because of cause */
 	size_t waiter, cause;
@@ -22,9 +23,9 @@ struct edge { /* waiter sleeps because of cause */
 
 struct node {
 	struct proc *proc;
-	double waited; /* on channels, all edges that leave */
-	double asleep; /* share of its time that it slept, 0 ... 1 */
-	double caused;	     /* by others' sleep, directly */
+	double waited;       /* on channels, all edges that leave */
+	double asleep;       /* share of its time that it slept, 0 ... 1 */
+	double caused;       /* by others' sleep, directly */
 	double passed, next; /* blame that still moves */
 	double kept;
 	unsigned int waiters;
@@ -35,6 +36,7 @@ struct graph {
 	struct edge *edges;
 	size_t node_cnt, node_cap, edge_cnt, edge_cap;
 	struct hmap index; /* proc -> number of its node, plus 1 */
+	struct hmap pairs; /* waiter and cause that have an edge */
 };
 
 static int more(void **v, size_t *cap, size_t cnt, size_t size)
@@ -78,6 +80,7 @@ static bool is_cause(const struct endpoint *ep, const struct endpoint *other)
 static int add_edge(struct graph *g, struct proc *waiter, struct proc *cause, double ns)
 {
 	size_t w, c;
+	uint64_t pair;
 
 	if (more((void **)&g->edges, &g->edge_cap, g->edge_cnt, sizeof(*g->edges)) ||
 	    node_of(g, waiter, &w) || node_of(g, cause, &c))
@@ -85,8 +88,11 @@ static int add_edge(struct graph *g, struct proc *waiter, struct proc *cause, do
 	g->edges[g->edge_cnt++] = (struct edge){w, c, ns};
 	g->nodes[w].waited += ns;
 	g->nodes[c].caused += ns;
+	pair = hmap_mix((uintptr_t)waiter, (uintptr_t)cause);
+	if (hmap_get(&g->pairs, pair))
+		return 0;
 	g->nodes[c].waiters++;
-	return 0;
+	return hmap_put(&g->pairs, pair, waiter);
 }
 
 static int add_waits_of(struct graph *g, const struct endpoint *ep)
@@ -155,7 +161,7 @@ static struct culprit pick(const struct graph *g, const struct model *m)
 		const struct node *n = &g->nodes[i];
 
 		score = n->kept * (1 - n->asleep);
-		if (n->caused >= worth && score > best_score) {
+		if (n->caused >= worth && n->asleep < ASLEEP_MOSTLY && score > best_score) {
 			best = n;
 			best_score = score;
 		}
@@ -172,6 +178,7 @@ struct culprit find_culprit(const struct model *m)
 	int err = 0;
 
 	hmap_init(&g.index);
+	hmap_init(&g.pairs);
 	list_for_each (c, model_chans(m), struct chan, in_model)
 		list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
 			if (!err)
@@ -182,6 +189,7 @@ struct culprit find_culprit(const struct model *m)
 		found = pick(&g, m);
 	}
 	hmap_fini(&g.index);
+	hmap_fini(&g.pairs);
 	free(g.nodes);
 	free(g.edges);
 	return found;

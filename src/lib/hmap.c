@@ -55,6 +55,12 @@ void *hmap_get(const struct hmap *h, uint64_t key)
 	return h->slots ? slot_of(h, key)->val : NULL;
 }
 
+void hmap_prefetch(const struct hmap *h, uint64_t key)
+{
+	if (h->slots)
+		__builtin_prefetch(&h->slots[hash(key) & h->mask]);
+}
+
 static int grow(struct hmap *h)
 {
 	size_t slots = h->slots ? 2 * (h->mask + 1) : HMAP_MIN_SLOTS;

@@ -33,6 +33,9 @@ int hmap_put(struct hmap *h, uint64_t key, void *val);
 /* Removes key and returns its value, NULL when it was not there. */
 void *hmap_del(struct hmap *h, uint64_t key);
 
+/* Starts fetching the slot of a key that will be looked up soon. */
+void hmap_prefetch(const struct hmap *h, uint64_t key);
+
 uint64_t hmap_mix(uint64_t a, uint64_t b);
 
 #define hmap_for_each(slot, h)                                                                  \

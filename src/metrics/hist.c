@@ -63,6 +63,14 @@ static uint32_t *block_get(struct hist *h, unsigned int b)
 	return p;
 }
 
+void hist_prefetch(const struct hist *h, uint64_t value)
+{
+	unsigned int b = block_of(value);
+
+	if (h->used >> b & 1)
+		__builtin_prefetch(h->buckets + rank_of(h, b) * HIST_SUB + sub_of(value, b), 1);
+}
+
 /*
  * Adds n to one counter. When it would overflow, all are halved: the shape, and
  * so the quantiles, stay, and the exact count is kept apart.

@@ -30,6 +30,9 @@ void hist_fini(struct hist *h);
 /* Adds one value. Returns 0, or -ENOMEM, with count/sum/min/max still updated. */
 int hist_add(struct hist *h, uint64_t value);
 
+/* Starts fetching what hist_add() of this value will touch. */
+void hist_prefetch(const struct hist *h, uint64_t value);
+
 /* Adds all of src to dst. Returns 0 or -ENOMEM (dst then holds part of src's buckets). */
 int hist_merge(struct hist *dst, const struct hist *src);
 

@@ -96,6 +96,13 @@ static int pipe_on_op(struct model *m, struct obj *o, struct proc *p, const stru
 	return send ? pair_bytes_write(m, &pipe->bytes, &x) : pair_bytes_read(m, &pipe->bytes, &x);
 }
 
+static const struct xfer *pipe_next_xfer(const struct obj *o, bool send)
+{
+	const struct pipe *pipe = o->priv;
+
+	return pq_next(&pipe->bytes.writes, send);
+}
+
 static int pipe_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finish)
 {
 	struct pipe *pipe = c->priv;
@@ -142,6 +149,7 @@ const struct chan_class pipe_class = {
 	.shape = SHAPE_PIPE,
 	.on_obj = pipe_on_obj,
 	.on_op = pipe_on_op,
+	.next_xfer = pipe_next_xfer,
 	.settle = pipe_settle,
 	.on_loss = pipe_on_loss,
 	.on_merge = pipe_on_merge,

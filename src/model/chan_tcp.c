@@ -264,6 +264,13 @@ static int tcp_on_op(struct model *m, struct obj *o, struct proc *p, const struc
 	return err;
 }
 
+static const struct xfer *tcp_next_xfer(const struct obj *o, bool send)
+{
+	const struct tcp *t = o->priv;
+
+	return pq_next(&t->dir[send ? o->side : !o->side].writes, send);
+}
+
 static int tcp_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finish)
 {
 	struct tcp *t = c->priv;
@@ -338,6 +345,7 @@ const struct chan_class tcp_class = {
 	.shape = SHAPE_PAIR,
 	.on_obj = tcp_on_obj,
 	.on_op = tcp_on_op,
+	.next_xfer = tcp_next_xfer,
 	.settle = tcp_settle,
 	.on_loss = tcp_on_loss,
 	.on_merge = tcp_on_merge,

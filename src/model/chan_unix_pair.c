@@ -56,6 +56,7 @@ static void leave_unused(struct model *m, struct obj *o)
 	up->side[o->side] = NULL;
 	list_del(&o->in_chan);
 	o->chan = NULL;
+	o->priv = NULL;
 	memset(o->ep, 0, sizeof(o->ep));
 	if (list_empty(&c->objs) && list_empty(&c->endpoints))
 		chan_free(m, c);
@@ -179,6 +180,14 @@ static int pair_on_op(struct model *m, struct obj *o, struct proc *p, const stru
 	return err;
 }
 
+static const struct xfer *pair_next_xfer(const struct obj *o, bool send)
+{
+	const struct unix_pair *up = o->priv;
+	unsigned int dir = send ? o->side : !o->side;
+
+	return pq_next(up->packets ? &up->msgs[dir].sends : &up->bytes[dir].writes, send);
+}
+
 static int pair_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finish)
 {
 	struct unix_pair *up = c->priv;
@@ -238,10 +247,11 @@ static void pair_fini(struct model *m, struct chan *c)
 	}
 }
 
-#define PAIR_CLASS                                                                              \
-	.shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op, .settle = pair_settle, \
-	.on_loss = pair_on_loss, .on_merge = pair_on_merge, .on_gone = pair_on_gone,            \
-	.fold_name = unix_fold_name, .fini = pair_fini
+#define PAIR_CLASS                                                                       \
+	.shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op,                 \
+	.next_xfer = pair_next_xfer, .settle = pair_settle, .on_loss = pair_on_loss,     \
+	.on_merge = pair_on_merge, .on_gone = pair_on_gone, .fold_name = unix_fold_name, \
+	.fini = pair_fini
 
 const struct chan_class unix_stream_class = {.unit = "bytes", PAIR_CLASS};
 const struct chan_class unix_seqpacket_class = {.unit = "messages", PAIR_CLASS};

@@ -14,10 +14,13 @@
 #include "ipcspy/event.h"
 #include "model/model.h"
 
+struct xfer;
+
 /* What the kernel calls the object: a pipe, one socket. Objects make up channels. */
 struct obj {
 	uint64_t id;
 	struct chan *chan;      /* NULL: belongs to none (yet) */
+	void *priv;             /* chan->priv, to fetch it in good time */
 	struct endpoint *ep[3]; /* by role: the last process that used it so */
 	const struct chan_class *cls;
 	uint8_t mech, side;
@@ -62,6 +65,10 @@ struct chan_class {
 	 * or NULL. NULL function: o->chan.
 	 */
 	struct chan *(*chan_for)(struct model *m, struct obj *o, enum ipcspy_op op);
+
+	/* Optional: the entry of the pairing queue that the next send or receive on o will touch.
+	 */
+	const struct xfer *(*next_xfer)(const struct obj *o, bool send);
 
 	/* Time went on, or (finish) nothing more will come: settle what was held back. */
 	int (*settle)(struct model *m, struct chan *c, uint64_t now_ns, bool finish);

@@ -78,8 +78,11 @@ struct endpoint *ep_of_obj(struct model *m, struct obj *o, struct chan *c, struc
 {
 	struct endpoint *ep = o->ep[role];
 
-	if (ep && ep->proc == p && ep->chan == c)
+	if (ep && ep->proc == p && ep->chan == c) {
+		__builtin_prefetch(ep->last_flow, 1);
+		__builtin_prefetch((const char *)ep->last_flow + 64, 1);
 		return ep;
+	}
 	ep = ep_get(m, c, p, role, o->side);
 	/* Only the channel's own objects are told when it goes. */
 	if (ep && o->chan == c)

@@ -229,12 +229,38 @@ void flow_free(struct model *m, struct flow *f)
 {
 	struct endpoint *dst = f->dst.proc ? (struct endpoint *)f->to : NULL;
 
+	flow_catch_up(m);
 	if (dst && dst->last_flow == f)
 		dst->last_flow = NULL;
 	hmap_del(&m->flows, f->key);
 	list_del(&f->in_chan);
 	hist_fini(&f->latency);
 	free(f);
+}
+
+/* Puts the latency in line and adds the one that has waited for its counter. */
+static int add_latency(struct model *m, struct flow *f, uint64_t latency_ns)
+{
+	unsigned int i = m->late_next++ % LATE_LEN;
+	struct hist *due = m->late[i].to;
+	uint64_t value = m->late[i].value;
+
+	hist_prefetch(&f->latency, latency_ns);
+	m->late[i].to = &f->latency;
+	m->late[i].value = latency_ns;
+	return due ? hist_add(due, value) : 0;
+}
+
+int flow_catch_up(struct model *m)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < LATE_LEN; i++) {
+		if (m->late[i].to && hist_add(m->late[i].to, m->late[i].value))
+			err = -ENOMEM;
+		m->late[i].to = NULL;
+	}
+	return err;
 }
 
 /*
@@ -295,7 +321,7 @@ int flow_message(struct model *m, struct flow *f, const struct xfer *w, const st
 	if (w && r) {
 		taken_ns = w->enter_ns + w->blocked_ns;
 		latency_ns = end_ns > taken_ns ? end_ns - taken_ns : 0;
-		if (hist_add(&f->latency, latency_ns))
+		if (add_latency(m, f, latency_ns))
 			err = -ENOMEM;
 		if (f->conv && conv_message(f, w->enter_ns, end_ns))
 			err = -ENOMEM;

@@ -155,6 +155,8 @@ static int fold_chan(struct model *m, struct chan *c)
 
 	if (c->cls->settle && row)
 		err = c->cls->settle(m, c, m->now_ns, true);
+	if (flow_catch_up(m))
+		err = -ENOMEM;
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
 		if (!err && ep->role != EP_ATTACH)
 			err = fold_endpoint(m, row, ep);
@@ -292,10 +294,11 @@ static int move_procs(struct model *m, struct chan *c)
 int fold_gone(struct model *m)
 {
 	unsigned int left = m->gone_cnt;
-	int err = 0;
+	int err;
 
 	if (m->gone_cnt <= GONE_KEPT)
 		return 0;
+	err = flow_catch_up(m);
 	list_for_each (p, &m->gone, struct proc, in_gone) {
 		if (left-- <= GONE_KEPT / 2)
 			break;

@@ -9,8 +9,11 @@
 #ifndef IPCSPY_MODEL_INTERNAL_H
 #define IPCSPY_MODEL_INTERNAL_H
 
+#include "model/ahead.h"
 #include "model/class.h"
 #include "model/model.h"
+
+#define LATE_LEN 4
 
 struct model {
 	struct model_opts opts;
@@ -33,7 +36,17 @@ struct model {
 	uint64_t addr_gen; /* changes whenever a datagram address may lead elsewhere */
 	struct proc *last_proc;
 	struct obj *last_obj;
+	struct ahead ahead; /* operations that wait for memory */
+	int err;            /* of an operation done out of turn */
+	struct {
+		struct hist *to;
+		uint64_t value;
+	} late[LATE_LEN]; /* latencies not yet added: their counters are being fetched */
+	unsigned int late_next;
 };
+
+/* Adds the latencies that wait; before any flow goes away or is looked at. */
+int flow_catch_up(struct model *m);
 
 /* How long a receive waits for a send whose record may still come. */
 #define SETTLE_NS 20000000ull

@@ -87,6 +87,16 @@ static void count_wait(struct proc *p, const struct ev_op *op)
 		p->waits.max_ns = op->blocked_ns;
 }
 
+/* Mostly the process that used the object so before; else the one with that pid. */
+static struct proc *user_of(struct model *m, const struct obj *o, const struct ev_op *op)
+{
+	const struct endpoint *ep = o ? o->ep[op->op == OP_SEND ? EP_SEND : EP_RECV] : NULL;
+
+	if (ep && ep->proc->pid == op->hdr.pid && !ep->proc->exited)
+		return ep->proc;
+	return proc_get(m, op->hdr.pid);
+}
+
 static int feed_op(struct model *m, const struct event *ev)
 {
 	struct ev_op copy;
@@ -97,7 +107,8 @@ static int feed_op(struct model *m, const struct event *ev)
 
 	if (m->opts.no_peers && !(op->hdr.flags & OPF_TARGET))
 		return 0;
-	p = proc_get(m, op->hdr.pid);
+	o = op->chan && op->mech ? obj_get(m, op->chan, op->mech) : NULL;
+	p = user_of(m, o, op);
 	if (!p)
 		return -ENOMEM;
 	if (op->hdr.flags & OPF_TARGET)
@@ -106,11 +117,8 @@ static int feed_op(struct model *m, const struct event *ev)
 		inflight_done(m, p, op);
 	if (op->op == OP_WAIT)
 		count_wait(p, op);
-	if (!op->chan || !op->mech)
-		return 0;
-	o = obj_get(m, op->chan, op->mech);
 	if (!o)
-		return mech_class(op->mech) ? -ENOMEM : 0;
+		return op->chan && mech_class(op->mech) ? -ENOMEM : 0;
 	if (o->chan && p->target)
 		o->chan->touched_by_target = true;
 	if (op->op == OP_CLOSE) {
@@ -232,7 +240,8 @@ static int sweep(struct model *m, bool finish)
 	return err;
 }
 
-int model_feed(struct model *m, const struct event *ev)
+/* Does one event. */
+static int feed(struct model *m, const struct event *ev)
 {
 	int err, e = 0;
 
@@ -244,10 +253,50 @@ int model_feed(struct model *m, const struct event *ev)
 	return err ? err : e;
 }
 
+/* Does what is still queued; the first error is told by the next call that can. */
+static void catch_up(const struct model *cm)
+{
+	struct model *m = (struct model *)cm;
+	struct event ev;
+	int err;
+
+	while (ahead_pop(&m->ahead, &ev)) {
+		err = feed(m, &ev);
+		if (err)
+			m->err = err;
+	}
+	if (flow_catch_up(m))
+		m->err = -ENOMEM;
+}
+
+static int take_err(struct model *m, int err)
+{
+	int old = m->err;
+
+	m->err = 0;
+	return old ? old : err;
+}
+
+int model_feed(struct model *m, const struct event *ev)
+{
+	struct event oldest;
+	int err = 0;
+
+	if (!ahead_takes(ev)) {
+		catch_up(m);
+		return take_err(m, feed(m, ev));
+	}
+	if (ahead_is_full(&m->ahead) && ahead_pop(&m->ahead, &oldest))
+		err = feed(m, &oldest);
+	ahead_push(m, &m->ahead, ev);
+	return take_err(m, err);
+}
+
 int model_advance(struct model *m, uint64_t now_ns)
 {
 	int err, e;
 
+	catch_up(m);
 	if (now_ns > m->now_ns)
 		m->now_ns = now_ns;
 	err = sweep(m, false);
@@ -255,7 +304,7 @@ int model_advance(struct model *m, uint64_t now_ns)
 	if (!err)
 		err = e;
 	e = fold_closed(m, m->opts.keep_closed);
-	return err ? err : e;
+	return take_err(m, err ? err : e);
 }
 
 /* What is still going on has lasted until now. */
@@ -283,6 +332,7 @@ int model_finish(struct model *m, uint64_t now_ns)
 {
 	int err = 0, e;
 
+	catch_up(m);
 	if (now_ns > m->now_ns)
 		m->now_ns = now_ns;
 	list_for_each (c, &m->chans, struct chan, in_model) {
@@ -291,7 +341,9 @@ int model_finish(struct model *m, uint64_t now_ns)
 			err = e;
 		end_spans(c, m->now_ns);
 	}
-	return err;
+	if (flow_catch_up(m))
+		err = -ENOMEM;
+	return take_err(m, err);
 }
 
 uint64_t model_start_ns(const struct model *m)
@@ -301,30 +353,42 @@ uint64_t model_start_ns(const struct model *m)
 
 uint64_t model_now_ns(const struct model *m)
 {
+	catch_up(m);
 	return m->now_ns;
 }
 
 const struct list_head *model_procs(const struct model *m)
 {
+	catch_up(m);
 	return &m->procs;
 }
 
 const struct list_head *model_chans(const struct model *m)
 {
+	catch_up(m);
 	return &m->chans;
 }
 
 const struct list_head *model_inflight(const struct model *m)
 {
+	catch_up(m);
 	return &m->inflight;
 }
 
 const struct list_head *model_conversations(const struct model *m)
 {
+	catch_up(m);
 	return &m->conv_list;
 }
 
 const struct loss *model_loss(const struct model *m)
 {
+	catch_up(m);
 	return &m->loss;
+}
+
+struct proc *model_proc_by_pid(const struct model *m, uint32_t pid)
+{
+	catch_up(m);
+	return hmap_get(&m->procs_by_pid, pid);
 }

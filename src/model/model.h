@@ -2,6 +2,9 @@
 /*
  * model.h - processes, channels, endpoints and flows, made from events.
  *
+ * In the structs, what every event touches comes first: with ten thousand
+ * channels nothing is in the cache but what lies together.
+ *
  * The model owns everything reachable from struct model and frees it in
  * model_free(). It does no I/O. Events are fed in stream order by one thread;
  * views and exports walk it between feeds and change nothing. Pointers into the
@@ -32,24 +35,23 @@ struct remote;
  * earlier ones with its comm.
  */
 struct proc {
-	struct list_node in_model;
 	uint32_t pid, ppid;
 	uint64_t start_ns;
+	bool target, exited;
+	unsigned int inflight_cnt;      /* operations of the latest snapshot */
+	int exit_status;                /* as wait(2) gives it; valid when exited */
 	char comm[IPCSPY_COMM_LEN + 1]; /* any bytes, terminated */
 	char *exe;                      /* path, NULL unknown */
-	bool target, exited;
-	int exit_status; /* as wait(2) gives it; valid when exited */
 	struct {
 		uint64_t count, total_ns, max_ns, now_ns;
-	} waits; /* asleep in poll, select, epoll */
-	unsigned int
-		refs; /* endpoints, holders, operations in flight and conversations naming it */
+	} waits;           /* asleep in poll, select, epoll */
+	unsigned int refs; /* endpoints, holders, operations, conversations that name it */
+	struct list_node in_model;
 
 	/* the model's own */
 	struct list_head endpoints; /* by in_proc */
 	struct list_node in_gone;   /* exited, oldest first */
-	unsigned int inflight_cnt;
-	struct proc *standin; /* what stands for it, while it is being folded */
+	struct proc *standin;       /* what stands for it, while it is being folded */
 };
 
 /* A time that tasks spent asleep, or an endpoint could not send. */
@@ -65,20 +67,21 @@ enum ep_role { EP_ATTACH = 0, EP_SEND = 1, EP_RECV = 2 };
  * (only kept while it has no other endpoint there).
  */
 struct endpoint {
-	struct list_node in_chan;
 	struct chan *chan;
 	struct proc *proc;
 	enum ep_role role;
 	uint8_t side; /* stream sockets: which of the channel's two ends */
-	uint64_t calls, messages, bytes, errors, would_block;
+	uint64_t calls, messages, bytes;
+	struct flow *last_flow; /* the model's own; receivers: the flow of the last message */
+	uint64_t full_mark_ns;  /* the model's own; channel's full_ns after the last send */
 	struct span_stat blocked;
-	struct span_stat stalled; /* EAGAIN until the next successful send */
 	uint64_t stall_since_ns;  /* 0: not stalled */
+	struct span_stat stalled; /* EAGAIN until the next successful send */
+	uint64_t errors, would_block;
+	struct list_node in_chan;
 
 	/* the model's own */
 	struct list_node in_proc;
-	struct flow *last_flow;  /* receivers: the flow of the last message */
-	uint64_t full_mark_ns;   /* the channel's full_ns when the last send returned */
 	uint64_t key;            /* in the map of endpoints */
 	struct endpoint *merged; /* its successor, while it is being folded */
 };
@@ -92,43 +95,43 @@ struct party {
 enum pairing { PAIR_EXACT = 0, PAIR_SETTLED = 1, PAIR_ASSUMED = 2, PAIR_MAX = 3 };
 
 struct flow {
-	struct list_node in_chan;
-	struct chan *chan;
-	struct party src, dst;
+	const void *from, *to; /* the model's own: endpoint or struct remote */
 	uint64_t messages, bytes;
-	struct hist latency;
-	uint64_t paired[PAIR_MAX];
 	uint64_t first_ns, last_ns; /* first message's send, last message's receive */
-
-	/* the model's own */
-	const void *from, *to; /* endpoint or struct remote */
-	struct conversation *conv;
-	uint64_t key; /* in the map of flows */
+	uint64_t paired[PAIR_MAX];
+	struct conversation *conv; /* the model's own */
+	struct hist latency;
+	struct party src, dst;
+	struct chan *chan;
+	struct list_node in_chan;
+	uint64_t key; /* the model's own: in the map of flows */
 };
 
 struct chan {
-	struct list_node in_model;
-	uint64_t id; /* small number, counted from 1, as shown in reports */
-	enum ipcspy_mech mech;
-	const struct chan_class *cls;
-	char *name;       /* never NULL; may hold any bytes but NUL */
-	const char *unit; /* "bytes" or "messages": of capacity and backlog */
 	bool open, incomplete;
 	bool touched_by_target;
-	uint64_t capacity; /* 0 unknown */
+	uint8_t full_dirs; /* the model's own: bit per direction that has no room */
+	enum ipcspy_mech mech;
+	const struct chan_class *cls;
+	void *priv; /* the class's own state */
+	uint64_t last_ns;
 	struct {
 		uint64_t now, max;
 		uint64_t full_ns;       /* total time without room */
 		uint64_t full_since_ns; /* 0: has room */
 	} backlog;
-	uint64_t dropped;  /* datagrams sent and never received (overflow) */
-	uint64_t unpaired; /* messages no receive was seen for */
-	uint64_t lost;     /* records lost, 0 unless incomplete */
-	uint64_t folded; /* how many closed channels were merged into this row, 0 = a channel of its
-			    own */
-	uint64_t first_ns, last_ns;
+	uint64_t dir_now[2]; /* the model's own: backlog per direction */
+	uint64_t capacity;   /* 0 unknown */
+	uint64_t id;         /* small number, counted from 1, as shown in reports */
+	char *name;          /* never NULL; may hold any bytes but NUL */
+	const char *unit;    /* "bytes" or "messages": of capacity and backlog */
+	uint64_t dropped;    /* datagrams sent and never received (overflow) */
+	uint64_t unpaired;   /* messages no receive was seen for */
+	uint64_t lost;       /* records lost, 0 unless incomplete */
+	uint64_t folded;     /* closed channels merged into this row, 0: a channel of its own */
+	uint64_t first_ns;
 	struct list_head endpoints, flows;
-	void *priv; /* the class's own state */
+	struct list_node in_model;
 
 	/* the model's own */
 	struct list_head objs;    /* struct obj by in_chan */
@@ -137,8 +140,6 @@ struct chan {
 	struct list_node in_closed;
 	struct remote *remotes;
 	unsigned int remote_cnt;
-	uint64_t dir_now[2]; /* backlog per direction */
-	uint8_t full_dirs;   /* bit per direction that has no room */
 	uint64_t closed_ns;
 };
 
@@ -211,7 +212,11 @@ struct model;
 struct model *model_new(const struct model_opts *opts);
 void model_free(struct model *m);
 
-/* Takes one event. Returns 0 or -ENOMEM (the event is then only partly accounted). */
+/*
+ * Takes one event. A few operations are kept back for a while; every other
+ * function here first does them. Returns 0 or -ENOMEM (an event is then only
+ * partly accounted, perhaps an earlier one).
+ */
 int model_feed(struct model *m, const struct event *ev);
 
 /*

@@ -52,6 +52,7 @@ void obj_join(struct obj *o, struct chan *c, unsigned int side)
 	if (o->chan)
 		list_del(&o->in_chan);
 	o->chan = c;
+	o->priv = c->priv;
 	o->side = (uint8_t)side;
 	memset(o->ep, 0, sizeof(o->ep));
 	list_add_tail(&c->objs, &o->in_chan);

@@ -67,6 +67,12 @@ static inline struct xfer *pq_first(const struct pair_queue *q)
 	return q->cnt ? &q->v[q->head] : NULL;
 }
 
+/* What the next push, or else the next look at the head, will touch; NULL before the first push. */
+static inline const struct xfer *pq_next(const struct pair_queue *q, bool push)
+{
+	return q->cap ? pq_at(q, push ? q->cnt : 0) : NULL;
+}
+
 /*
  * Puts a copy of x behind all that ended earlier (or, with by_pos, that lie
  * before it in the stream). Returns its place, valid until the next push, or

@@ -160,8 +160,3 @@ void procs_fini(struct model *m)
 	list_for_each_safe (p, &m->procs, struct proc, in_model)
 		proc_free(m, p);
 }
-
-struct proc *model_proc_by_pid(const struct model *m, uint32_t pid)
-{
-	return hmap_get(&m->procs_by_pid, pid);
-}

@@ -179,6 +179,8 @@ static void test_deadlock(void **state)
 	assert_int_equal(who[0]->pid, A);
 	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
 		assert_true(inflight_is_blocked(i));
+	/* Both wait all the time: neither is the one. */
+	assert_null(find_culprit(f->m).proc);
 }
 
 /* A reader that holds the write end itself waits for itself, and for nobody else. */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ahead.h - a short queue of operations in front of the model.
+ *
+ * With ten thousand channels the state that an operation needs is in none of
+ * the processor's caches, and each piece is found through the one before: map,
+ * object, channel and endpoint, flow. Waiting for each in turn costs more than
+ * all the work. So operations wait here while others are done, and at every
+ * step of the way what they need next is asked for. Order is kept; whoever
+ * looks at the model empties the queue first. The model owns it.
+ */
+#ifndef IPCSPY_MODEL_AHEAD_H
+#define IPCSPY_MODEL_AHEAD_H
+
+#include <stdint.h>
+
+#include "event/event.h"
+
+#define AHEAD_LEN   16 /* power of two */
+#define AHEAD_WORDS ((sizeof(struct ev_op) + sizeof(struct ev_addr_un)) / 8)
+
+struct model;
+struct obj;
+
+struct ahead {
+	uint64_t rec[AHEAD_LEN][AHEAD_WORDS];
+	struct obj *obj[AHEAD_LEN]; /* objects live longer than the queue: it is emptied first */
+	unsigned int head, cnt;
+};
+
+/* Can the queue take it? It takes operations, which are all but all events. */
+static inline int ahead_takes(const struct event *ev)
+{
+	return ev->hdr->kind == EV_OP && ev->hdr->len <= AHEAD_WORDS * 8;
+}
+
+/* Takes a copy of ev, for which there is room. */
+void ahead_push(struct model *m, struct ahead *a, const struct event *ev);
+
+/* The oldest, valid until the next push. False: the queue is empty. */
+int ahead_pop(struct ahead *a, struct event *ev);
+
+static inline int ahead_is_full(const struct ahead *a)
+{
+	return a->cnt == AHEAD_LEN;
+}
+
+#endif
