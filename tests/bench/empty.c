@@ -17,8 +17,7 @@ static int attach_all(struct bpf_object *obj, struct bpf_link *links[PROGS_MAX])
 	struct bpf_program *prog;
 	int n = 0;
 
-	bpf_object__for_each_program(prog, obj)
-	{
+	bpf_object__for_each_program (prog, obj) {
 		if (n == PROGS_MAX)
 			return -E2BIG;
 		links[n] = bpf_program__attach(prog);
