@@ -20,7 +20,7 @@ static void fetch(const void *p, unsigned int lines)
 
 static const struct ev_op *op_at(const struct ahead *a, unsigned int i)
 {
-	return (const struct ev_op *)a->rec[i % AHEAD_LEN];
+	return &a->rec[i % AHEAD_LEN].op;
 }
 
 static const struct endpoint *endpoint_at(const struct ahead *a, unsigned int i)
@@ -66,7 +66,7 @@ void ahead_push(struct model *m, struct ahead *a, const struct event *ev)
 {
 	unsigned int i = a->head + a->cnt++;
 
-	memcpy(a->rec[i % AHEAD_LEN], ev->hdr, ev->hdr->len);
+	memcpy(&a->rec[i % AHEAD_LEN], ev->hdr, ev->hdr->len);
 	a->obj[i % AHEAD_LEN] = NULL;
 	hmap_prefetch(&m->objs_by_id, ev->op->chan);
 
@@ -80,16 +80,17 @@ void ahead_push(struct model *m, struct ahead *a, const struct event *ev)
 
 int ahead_pop(struct ahead *a, struct event *ev)
 {
-	const struct ev_op *op = op_at(a, a->head);
+	const struct ahead_rec *rec = &a->rec[a->head % AHEAD_LEN];
+	uint32_t flags = rec->op.hdr.flags;
 
 	if (!a->cnt)
 		return 0;
 	a->head++;
 	a->cnt--;
 	*ev = (struct event){
-		.op = op,
-		.addr_in = op->hdr.flags & OPF_ADDR_IN ? (const void *)(op + 1) : NULL,
-		.addr_un = op->hdr.flags & OPF_ADDR_UN ? (const void *)(op + 1) : NULL,
+		.op = &rec->op,
+		.addr_in = flags & OPF_ADDR_IN ? &rec->addr.in : NULL,
+		.addr_un = flags & OPF_ADDR_UN ? &rec->addr.un : NULL,
 	};
 	return 1;
 }

@@ -16,14 +16,21 @@
 
 #include "event/event.h"
 
-#define AHEAD_LEN   16 /* power of two */
-#define AHEAD_WORDS ((sizeof(struct ev_op) + sizeof(struct ev_addr_un)) / 8)
+#define AHEAD_LEN 16 /* power of two */
 
 struct model;
 struct obj;
 
+struct ahead_rec {
+	struct ev_op op;
+	union {
+		struct ev_addr_in in;
+		struct ev_addr_un un;
+	} addr;
+};
+
 struct ahead {
-	uint64_t rec[AHEAD_LEN][AHEAD_WORDS];
+	struct ahead_rec rec[AHEAD_LEN];
 	struct obj *obj[AHEAD_LEN]; /* objects live longer than the queue: it is emptied first */
 	unsigned int head, cnt;
 };
@@ -31,7 +38,7 @@ struct ahead {
 /* Can the queue take it? It takes operations, which are all but all events. */
 static inline int ahead_takes(const struct event *ev)
 {
-	return ev->hdr->kind == EV_OP && ev->hdr->len <= AHEAD_WORDS * 8;
+	return ev->hdr->kind == EV_OP && ev->hdr->len <= sizeof(struct ahead_rec);
 }
 
 /* Takes a copy of ev, for which there is room. */

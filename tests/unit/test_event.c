@@ -34,6 +34,7 @@ static void valid(void *buf, size_t room, unsigned int kind)
 static void test_valid_and_truncated(void **state)
 {
 	uint64_t buf[128];
+	struct ev_hdr *hdr = (void *)buf;
 	struct event ev;
 
 	(void)state;
@@ -44,9 +45,9 @@ static void test_valid_and_truncated(void **state)
 		for (size_t len = 0; len < sizes[kind]; len++)
 			assert_int_equal(event_decode(buf, len, &ev, NULL), -ENODATA);
 		/* A length that does not reach to the end of the fields. */
-		((struct ev_hdr *)buf)->len = (uint16_t)(sizes[kind] - 8);
+		hdr->len = (uint16_t)(sizes[kind] - 8);
 		assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
-		((struct ev_hdr *)buf)->len = (uint16_t)(sizes[kind] + 4);
+		hdr->len = (uint16_t)(sizes[kind] + 4);
 		assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
 	}
 }
