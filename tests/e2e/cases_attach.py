@@ -147,7 +147,7 @@ def attach_running(t, mechanism, senders, receivers):
                    endpoints(report, proc["pid"], "send", mechanism))
         flows = [f for f in report["flows"] if f["src"].get("pid") == proc["pid"]
                  and f["mechanism"] == mechanism]
-        t.ok(f"{proc['comm']}: attached in the middle", 500 < sent < 2400, str(sent))
+        t.ok(f"{proc['comm']}: attached in the middle", 100 < sent < 2400, str(sent))
         t.equal(f"{proc['comm']}: messages of its flows", sent, sum(f["messages"] for f in flows))
         t.equal(f"{proc['comm']}: bytes of its flows", sent * 512, sum(f["bytes"] for f in flows))
     pairs = {(f["src_pid"], f["dst_pid"]) for f in truth["flows"]}

@@ -121,6 +121,13 @@ class T:
         self.files += 1
         return self.path(f"{self.files}{suffix}")
 
+    def script(self, text):
+        """A file with a Python program, so that failures show a short command."""
+        path = self.new_path(".py")
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
     # Running programs. Output goes to files: a pipe would be one more channel to trace.
 
     def start(self, argv, stdout=None, stderr=None, **kw):

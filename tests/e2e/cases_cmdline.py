@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The command line: what is refused, what each option does, how a trace ends."""
+import os
+import signal
+import subprocess
+import time
+
+from cases_attach import start_demo, traces
+from cases_stuck import children
+from lib import case, check_report, endpoints, load_truth, strict_json, wait_for
+
+USAGE = [("no-filter", []), ("unknown-option", ["--nonesuch"]), ("unknown-letter", ["-Q"]),
+         ("bad-pid", ["-p", "12x"]), ("pid-0", ["-p", "0"]), ("pid-negative", ["-p", "-5"]),
+         ("pid-huge", ["-p", "99999999999999999999"]), ("pid-empty", ["-p", "1,,2"]),
+         ("pid-missing", ["-p"]), ("bad-mech", ["-a", "-m", "pipe,carrier-pigeon"]),
+         ("bad-seconds", ["-a", "-d", "soon"]), ("bad-format", ["-a", "--format", "xml"]),
+         ("a-word", ["nonesuch"]), ("no-command", ["--"]), ("both", ["-a", "--", "true"]),
+         ("escape", ["--\033[31mred\n"]), ("all-and-pid", ["-a", "-p", "1"]),
+         ("interval-json", ["-a", "-i", "1", "--format", "json"])]
+
+
+@case(params=[(name, tuple(args)) for name, args in USAGE], live=False)
+def usage(t, _name, args):
+    """Status 2, one line on stderr that any terminal can take, nothing on stdout."""
+    r = t.run([t.ipcspy, *args], expect=2)
+    t.equal("stdout", b"", r.out)
+    t.ok("one line on stderr", r.err.count(b"\n") == 1 and r.err.endswith(b"\n"), repr(r.err))
+    t.ok("it says who speaks", r.err.startswith(b"ipcspy: "), repr(r.err))
+    t.ok("no control characters", not any(c < 32 for c in r.err[:-1]), repr(r.err))
+
+
+def one_error(t, argv, word, **kw):
+    r = t.run(argv, expect=1, **kw)
+    t.ok("one line on stderr", r.err.count(b"\n") == 1, repr(r.err))
+    t.ok(f"it says {word!r}", word.encode() in r.err, repr(r.err))
+    return r
+
+
+@case(live=False)
+def no_such_pid(t):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    one_error(t, [t.ipcspy, "-p", str(gone.pid), "-d", "1"], f"no process with pid {gone.pid}")
+
+
+@case()
+def a_thread_is_no_pid(t):
+    p = t.start(["/usr/bin/python3", "-c", "import threading, time\n"
+                 "threading.Thread(target=time.sleep, args=(60,)).start()"])
+    tasks = wait_for("two threads", lambda: len(os.listdir(f"/proc/{p.pid}/task")) == 2
+                     and os.listdir(f"/proc/{p.pid}/task"))
+    tid = next(x for x in tasks if x != str(p.pid))
+    one_error(t, [t.ipcspy, "-p", tid, "-d", "1"], "is a thread")
+
+
+@case()
+def unwritable_output(t):
+    """Said before the command is run."""
+    ran = t.path("ran")
+    one_error(t, [t.ipcspy, "-o", t.path("none/report"), "--", "touch", ran], "cannot write to")
+    t.ok("the command was not run", not os.path.exists(ran))
+
+
+@case()
+def output_through_symlink(t):
+    target, link = t.path("target"), t.path("link")
+    with open(target, "w") as f:
+        f.write("precious")
+    os.symlink(target, link)
+    one_error(t, [t.ipcspy, "-o", link, "--", "true"], "symbolic link")
+    with open(target) as f:
+        t.equal("the file behind the link", "precious", f.read())
+
+
+@case()
+def output_full(t):
+    """A device without room: an error, after the trace."""
+    r = t.run([t.ipcspy, "-o", "/dev/full", "--", "true"], expect=1)
+    t.ok("one line on stderr", r.err.count(b"\n") == 1, repr(r.err))
+
+
+@case()
+def no_such_command(t):
+    one_error(t, [t.ipcspy, "--", t.path("none")], "cannot run")
+
+
+@case(params=[("text",), ("json",), ("lines",)])
+def closed_stdout(t, what):
+    """`ipcspy ... | head -1`: an end without noise, soon."""
+    p, pids, _ = start_demo(t, "pipe", "--rate", 2000, "-n", 1000000)
+    options = {"text": ["-i", "0.1"], "json": ["--format", "json", "-d", "0.3"],
+               "lines": ["-t"]}[what]
+    spy = t.start([t.ipcspy, *options, "-p", str(pids["send-0"])], stdout=subprocess.PIPE)
+    line = spy.stdout.readline()
+    spy.stdout.close()
+    r = t.end(spy, timeout=15)
+    t.equal("exit status", 0, r.status, repr(r.err))
+    t.ok("there was a line", line)
+    t.equal("stderr", b"", r.err)
+    os.killpg(p.pid, signal.SIGKILL)
+
+
+@case(params=[("INT",), ("TERM",), ("HUP",)])
+def ended_by_signal(t, name):
+    """The whole report, after a signal in the middle of a trace."""
+    p, pids, _ = start_demo(t, "pipe", "--rate", 2000, "-n", 1000000)
+    path = t.new_path(".json")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-p",
+                   f"{pids['send-0']},{pids['recv-0']}"])
+    wait_for("ipcspy traces", lambda: traces(spy.pid))
+    time.sleep(0.3)
+    spy.send_signal(getattr(signal, "SIG" + name))
+    r = t.end(spy, timeout=10, report_file=path)
+    os.killpg(p.pid, signal.SIGKILL)
+    t.equal("exit status", 0, r.status, repr(r.err))
+    check_report(t, r.report)
+    t.ok("there is a flow", r.report["flows"] and r.report["flows"][0]["messages"] > 100)
+
+
+@case()
+def term_is_passed_to_command(t):
+    path = t.new_path(".json")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "--", "sleep", "60"])
+    kid = wait_for("the command", lambda: named_child(spy.pid, "sleep"))
+    spy.terminate()
+    r = t.end(spy, timeout=10, report_file=path)
+    t.equal("exit status", 0, r.status, repr(r.err))
+    t.equal("pid of the command", kid, r.report["trace"]["command"]["pid"])
+    t.equal("its status", 128 + signal.SIGTERM, r.report["trace"]["command"]["exit"])
+
+
+def named_child(pid, comm):
+    for kid in children(pid):
+        with open(f"/proc/{kid}/comm") as f:
+            if f.read().strip() == comm:
+                return kid
+    return None
+
+
+@case()
+def duration(t):
+    """-d ends the trace; what is traced goes on."""
+    p, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 1000000)
+    r = t.trace("-p", str(pids["send-0"]), "-d", "0.5")
+    t.between("duration_ns", 500_000_000, 800_000_000, r.report["trace"]["duration_ns"])
+    t.equal("the target runs on", None, p.poll())
+    os.killpg(p.pid, signal.SIGKILL)
+
+
+@case()
+def interval(t):
+    """-i prints the text report again and again, and once at the end."""
+    p, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 1000000)
+    r = t.run([t.ipcspy, "-p", str(pids["send-0"]), "-d", "1", "-i", "0.3"])
+    os.killpg(p.pid, signal.SIGKILL)
+    t.between("reports", 3, 5, r.text.count("Lost: 0 events."))
+    t.ok("no escape sequences in a file", b"\033" not in r.out)
+
+
+@case(params=[("pipe", 1), ("tcp", 2), ("udp", 1)])
+def message_lines_json(t, mechanism, senders):
+    """One line for each message, and the report as the last one."""
+    path, truth = t.new_path(".jsonl"), t.new_path(".truth")
+    r = t.run([t.ipcspy, "--format", "jsonl", "-o", path, "--", t.demo, mechanism, "-n", "500",
+               "-S", str(senders), "--truth", truth])
+    with open(path, "rb") as f:
+        lines = [strict_json(line) for line in f]
+    report = lines.pop()["report"]
+    r.report_file = path
+    check_report(t, report)
+    want = load_truth(truth)
+    t.equal("lines", want["messages"], len(lines))
+    t.equal("bytes", want["bytes"], sum(m["bytes"] for m in lines))
+    times = [m["t_ns"] for m in lines]
+    t.ok("within the trace", 0 <= min(times) and max(times) <= report["trace"]["duration_ns"])
+    for f in want["flows"]:
+        mine = [m for m in lines if (m["src_pid"], m["dst_pid"]) == (f["src_pid"], f["dst_pid"])]
+        t.equal("messages of a pair", f["messages"], len(mine))
+        t.equal("who", {(f["src_comm"], f["dst_comm"], mechanism)},
+                {(m["src_comm"], m["dst_comm"], m["mechanism"]) for m in mine})
+        worst = max(m["latency_ns"] for m in mine)
+        flow = [x for x in report["flows"] if x["src"].get("pid") == f["src_pid"]
+                and x["dst"].get("pid") == f["dst_pid"]]
+        t.equal("longest latency of lines and report", [worst],
+                [x["latency_ns"]["max"] for x in flow])
+
+
+@case()
+def message_lines_text(t):
+    truth = t.new_path(".truth")
+    path = t.new_path(".txt")
+    t.run([t.ipcspy, "-t", "-o", path, "--", t.demo, "pipe", "-n", "300", "--truth", truth])
+    want = load_truth(truth)
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    pids = [f"[{want[key][0]['pid']}]" for key in ("senders", "receivers")]
+    lines = [line for line in text.split("\n\n")[0].splitlines()[1:]]
+    t.equal("lines", 300, len(lines))
+    t.ok("each names both ends", all(pids[0] in line and pids[1] in line for line in lines),
+         repr(lines[:2]))
+    t.ok("the report follows", "Lost: 0 events." in text)
+
+
+@case()
+def only_some_mechanisms(t):
+    """-m: nothing of the others, everything of these."""
+    script = f"{t.demo} pipe -n 100 >/dev/null; {t.demo} tcp -n 100; {t.demo} unix-dgram -n 100"
+    report = t.trace("-m", "tcp,unix-dgram", command=["sh", "-c", script]).report
+    t.equal("mechanisms", {"tcp", "unix-dgram"},
+            {c["mechanism"] for c, ep in endpoints(report) if ep["role"] != "attach"})
+    t.equal("messages", 200, sum(f["messages"] for f in report["flows"]))
+
+
+@case()
+def follow(t):
+    """-f: the children that a target forks later, else only itself (and, as users of
+    a pipe that it made, its children as peers)."""
+    for options, want in ((["--no-peers"], False), (["-f"], True)):
+        go = t.new_path(".go")
+        p = t.start(["sh", "-c", f"while ! test -e {go}; do read -t 0.1 x </dev/null; sleep 0.05; "
+                     "done; head -c 50000 /dev/zero | cat >/dev/null; :"])
+        path = t.new_path(".json")
+        spy = t.start([t.ipcspy, "--format", "json", "-o", path, *options, "-p", str(p.pid)])
+        wait_for("ipcspy traces", lambda: traces(spy.pid))
+        open(go, "w").close()
+        report = t.end(spy, report_file=path).report
+        t.equal(f"{options}: bytes from head to cat", [50000] if want else [],
+                [f["bytes"] for f in report["flows"] if f["dst"].get("comm") == "cat"])
+        t.equal(f"{options}: targets", {"sh", "head", "cat"} if want else {"sh"},
+                {x["comm"] for x in report["processes"] if x["target"]} - {"sleep"})
+
+
+@case(params=[("recv-0",), ("recv*",), ("?ecv-[0]",), ("nobody",)])
+def by_name(t, pattern):
+    """-n: processes of this name that run already and that start later."""
+    known = pattern in ("recv-0", "recv*")
+    path, truth = t.new_path(".json"), t.new_path(".truth")
+    _, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 700)
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-n", pattern, "-d", "1.5"])
+    wait_for("ipcspy traces", lambda: traces(spy.pid))
+    t.run([t.demo, "unix-stream", "-n", "200", "--truth", truth])
+    report = t.end(spy, report_file=path).report
+    mine = {pids["recv-0"], load_truth(truth)["receivers"][0]["pid"]}
+    targets = [p for p in report["processes"] if p["target"]]
+    t.equal("targets of ours", mine if known else set(), mine & {p["pid"] for p in targets})
+    t.ok("no other names", all(p["comm"].startswith("recv-") for p in targets), str(targets))
+    t.equal("mechanisms of flows", {"pipe", "unix-stream"} if known else set(),
+            {f["mechanism"] for f in report["flows"] if f["dst"].get("pid") in mine})
+
+
+@case()
+def everything(t):
+    """-a: whoever talks, targets all."""
+    path, truth = t.new_path(".json"), t.new_path(".truth")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-a", "-d", "1.5"])
+    wait_for("ipcspy traces", lambda: traces(spy.pid))
+    t.run([t.demo, "pipe", "-n", "500", "--truth", truth])
+    r = t.end(spy, report_file=path)
+    check_report(t, r.report, whole=False)  # the machine may be busier than the buffer is large
+    flow = load_truth(truth)["flows"][0]
+    t.equal("messages of the flow", [500],
+            [f["messages"] for f in r.report["flows"] if f["src"].get("pid") == flow["src_pid"]])
+    t.equal("everybody is a target", [],
+            [p for p in r.report["processes"] if not p["target"] and p["pid"] > 2])
+    t.ok("but ipcspy is not seen", all(p["pid"] != spy.pid for p in r.report["processes"]))
+
+
+@case()
+def command_keeps_its_streams(t):
+    """stdin, stdout and stderr are the command's; options behind -- are, too."""
+    with open(t.path("in"), "w") as f:
+        f.write("hello\n")
+    with open(t.path("in")) as f:
+        r = t.run([t.ipcspy, "-o", t.path("r"), "--", "sh", "-c", "cat; echo oops >&2; exit 7",
+                   "-t", "--format", "json"], stdin=f)
+    t.equal("stdout", b"hello\n", r.out)
+    t.equal("stderr", b"oops\n", r.err)
+    with open(t.path("r")) as f:
+        t.ok("the report is text and has the status", "exit 7" in f.read())
+    r = t.run([t.ipcspy, "--", "echo", "hi"])
+    t.equal("stdout", b"hi\n", r.out)
+    t.ok("the report is on stderr", b"Lost: 0 events." in r.err, repr(r.err))
+
+
+@case()
+def colours(t):
+    """Only on a terminal, and not with NO_COLOR."""
+    for env, want in (({"TERM": "xterm", "NO_COLOR": ""}, True),
+                      ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        out = t.new_path(".tty")
+        t.run(["script", "-qec", f"{t.ipcspy} -- {t.demo} pipeline -n 60", out], env=env)
+        with open(out, "rb") as f:
+            t.equal(f"{env}: colours", want, b"\033[" in f.read())
+    r = t.run([t.ipcspy, "--", t.demo, "pipeline", "-n", "60"], env={"TERM": "xterm"})
+    t.ok("none in a file", b"\033" not in r.err)
+
+
+@case(params=[("doctor",), ("--help",), ("--version",), ("help",), ("doctor --help",)])
+def says(t, words):
+    r = t.run([t.ipcspy, *words.split()])
+    t.ok("something is said", len(r.out) > 5)
+    t.equal("stderr", b"", r.err)
+    with open("/dev/full", "w") as full:
+        t.run([t.ipcspy, *words.split()], stdout=full, expect=1)
+
+
+@case()
+def verbose(t):
+    """-v: what the tracing took, on stderr."""
+    r = t.run([t.ipcspy, "-v", "-o", t.path("r"), "--", t.demo, "pipe", "-n", "100"])
+    t.ok("records are counted", b" records, " in r.err and b" 0 lost" in r.err, repr(r.err))
+
+
+@case(params=[(">&-",), ("2>&-",), ("<&- >&- 2>&-",)])
+def closed_streams(t, redirection):
+    """Without the usual descriptors, no file of ours takes their place."""
+    path = t.path("r.json")
+    r = t.run(["sh", "-c", f"exec {t.ipcspy} --format json -o {path} -- {t.demo} pipe -n 50 "
+               f"{redirection}"], report_file=path)
+    check_report(t, r.report)
+    t.equal("messages", [50], [f["messages"] for f in r.report["flows"]])
