@@ -77,7 +77,7 @@ int object_resolve(struct objref *o, __u64 file_ptr)
 		ok = pipe_resolve(o, inode, sb);
 		break;
 	case S_IFSOCK:
-		ok = sock_resolve(o);
+		ok = sock_resolve(o, &span);
 		break;
 	}
 	return ok && (cfg.mech_mask & (1u << (o->mech & 31)));
@@ -120,7 +120,7 @@ int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd
 	if (o->mech <= MECH_FIFO)
 		pipe_describe(e, o, (void *)file, &s->span);
 	else
-		sock_describe(e, o);
+		sock_describe(e, o, &s->span);
 	return 1;
 }
 
@@ -217,7 +217,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	if (!bpf_map_lookup_elem(&objects, &out->id) &&
 	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
 		return false;
-	if (c && out->connected) {
+	if (c && out->connected && (out->mech <= MECH_FIFO || sock_settled(out))) {
 		c->used = 1;
 		c->fd = fd;
 		c->gen = gen;

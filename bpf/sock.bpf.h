@@ -60,25 +60,33 @@ static __always_inline void addr_normalize(struct ev_addr_in *a)
 	}
 }
 
-static __always_inline void sock_tuple(struct tuple *t, struct sock *sk, __u16 family)
+/* The addresses of an IPv4 or IPv6 socket, out of a copy of its struct sock_common. */
+static __always_inline void tuple_of(struct tuple *t, struct span *span, struct sock_common *c,
+				     __u16 family)
 {
-	struct sock_common *c = &sk->__sk_common;
 	__be16 dport = 0;
 
 	__builtin_memset(t, 0, sizeof(*t));
 	t->l.family = t->r.family = family;
-	KREAD(&t->l.port, &c->skc_num);
-	KREAD(&dport, &c->skc_dport);
+	SPAN_GET(&t->l.port, span, c, struct sock_common, skc_daddr, skc_num);
+	SPAN_GET(&dport, span, c, struct sock_common, skc_daddr, skc_dport);
 	t->r.port = bpf_ntohs(dport);
 	if (family == AF_INET) {
-		KREAD((__u32 *)t->l.addr, &c->skc_rcv_saddr);
-		KREAD((__u32 *)t->r.addr, &c->skc_daddr);
+		SPAN_GET((__u32 *)t->l.addr, span, c, struct sock_common, skc_daddr, skc_rcv_saddr);
+		SPAN_GET((__u32 *)t->r.addr, span, c, struct sock_common, skc_daddr, skc_daddr);
 	} else {
-		bpf_probe_read_kernel(t->l.addr, 16, &c->skc_v6_rcv_saddr);
-		bpf_probe_read_kernel(t->r.addr, 16, &c->skc_v6_daddr);
+		SPAN_GET(&t->l.addr, span, c, struct sock_common, skc_daddr, skc_v6_rcv_saddr);
+		SPAN_GET(&t->r.addr, span, c, struct sock_common, skc_daddr, skc_v6_daddr);
 		addr_normalize(&t->l);
 		addr_normalize(&t->r);
 	}
+}
+
+static __always_inline void sock_tuple(struct tuple *t, struct sock *sk, __u16 family,
+				       struct span *span)
+{
+	SPAN_READ(span, &sk->__sk_common, struct sock_common, skc_daddr);
+	tuple_of(t, span, &sk->__sk_common, family);
 }
 
 static __always_inline __u64 addr_hash(const struct ev_addr_in *a)
@@ -86,15 +94,6 @@ static __always_inline __u64 addr_hash(const struct ev_addr_in *a)
 	const __u64 *w = (const __u64 *)a->addr;
 
 	return mix(w[0], w[1] ^ a->port);
-}
-
-/* The same from both ends of a connection. */
-static __always_inline __u64 tcp_key(struct sock *sk, __u16 family)
-{
-	struct tuple t;
-
-	sock_tuple(&t, sk, family);
-	return addr_hash(&t.l) ^ addr_hash(&t.r);
 }
 
 static __always_inline __u32 sock_netns(struct sock *sk)
@@ -138,46 +137,55 @@ static __always_inline __u8 unix_mech(__u16 type)
 	return MECH_NONE;
 }
 
-/* o->ptr is the struct socket when called, the struct sock afterwards. */
-static __always_inline bool sock_resolve(struct objref *o)
+static __always_inline bool inet_resolve(struct objref *o, struct sock *sk, struct span *span,
+					 __u16 type, __u16 proto)
+{
+	struct tuple t;
+
+	tuple_of(&t, span, &sk->__sk_common, o->family);
+	if (type == SOCK_STREAM && proto == IPPROTO_TCP) {
+		o->mech = MECH_TCP;
+		o->connected = t.r.port != 0;
+		/* the same from both ends of a connection */
+		o->wkey = addr_hash(&t.l) ^ addr_hash(&t.r);
+		return true;
+	}
+	if (type == SOCK_DGRAM && proto == IPPROTO_UDP) {
+		o->mech = MECH_UDP;
+		o->connected = false;
+		o->wkey = udp_port_key(t.l.port);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * o->ptr is the struct socket when called, the struct sock afterwards. Strangers
+ * pass here on every call, so it reads little.
+ */
+static __always_inline bool sock_resolve(struct objref *o, struct span *span)
 {
 	struct socket *socket = (void *)o->ptr;
 	__u16 type = 0, proto = 0;
 	struct sock *sk = NULL;
-	__be16 dport = 0;
 
-	if (KREAD(&sk, &socket->sk) || !sk)
+	if (KREAD(&sk, &socket->sk) || !sk ||
+	    SPAN_READ(span, &sk->__sk_common, struct sock_common, skc_daddr))
 		return false;
 	o->ptr = (__u64)sk;
-	KREAD(&o->family, &sk->__sk_common.skc_family);
-	KREAD(&type, &sk->sk_type);
+	SPAN_GET(&o->family, span, &sk->__sk_common, struct sock_common, skc_daddr, skc_family);
+	if (o->family != AF_UNIX && o->family != AF_INET && o->family != AF_INET6)
+		return false;
 	o->id = mix((__u64)sk, o->ino);
+	KREAD(&type, &sk->sk_type);
 	if (o->family == AF_UNIX) {
 		o->mech = unix_mech(type);
 		o->wkey = mix((__u64)sk, 0);
-		o->connected = o->mech != MECH_UNIX_DGRAM && unix_peer(sk);
+		o->connected = o->mech == MECH_UNIX_STREAM || o->mech == MECH_UNIX_SEQPACKET;
 		return o->mech != MECH_NONE;
 	}
-	if (o->family != AF_INET && o->family != AF_INET6)
-		return false;
 	KREAD(&proto, &sk->sk_protocol);
-	KREAD(&dport, &sk->__sk_common.skc_dport);
-	if (type == SOCK_STREAM && proto == IPPROTO_TCP) {
-		o->mech = MECH_TCP;
-		o->connected = dport != 0;
-		o->wkey = tcp_key(sk, o->family);
-		return true;
-	}
-	if (type == SOCK_DGRAM && proto == IPPROTO_UDP) {
-		__u16 port = 0;
-
-		KREAD(&port, &sk->__sk_common.skc_num);
-		o->mech = MECH_UDP;
-		o->connected = false;
-		o->wkey = udp_port_key(port);
-		return true;
-	}
-	return false;
+	return inet_resolve(o, sk, span, type, proto);
 }
 
 /* Hash of a unix address; len counts the bytes of sun_path that matter. */
@@ -297,6 +305,12 @@ static __always_inline void listener_watch(const struct objref *o, struct scratc
 	__builtin_memset(&s->name, 0, sizeof(s->name));
 	if (unix_name(&s->name, sk))
 		watch_key(un_name_key(&s->name));
+}
+
+/* What stands behind a cached descriptor must not change its peer without a call of ours. */
+static __always_inline bool sock_settled(const struct objref *o)
+{
+	return o->family != AF_UNIX || unix_peer((void *)o->ptr);
 }
 
 /* A target uses this socket: watch the keys under which the other end comes. */
@@ -541,13 +555,14 @@ static __always_inline void tcp_describe(struct ev_obj *e, struct sock *sk)
 	e->hdr.flags |= OBJF_BACKLOG | OBJF_SEQ;
 }
 
-static __always_inline void inet_describe(struct ev_obj *e, const struct objref *o)
+static __always_inline void inet_describe(struct ev_obj *e, const struct objref *o,
+					  struct span *span)
 {
 	struct sock *sk = (void *)o->ptr;
 	struct tuple t;
 
 	e->self = mix((__u64)sk, 0);
-	sock_tuple(&t, sk, o->family);
+	sock_tuple(&t, sk, o->family, span);
 	e->laddr = t.l;
 	e->raddr = t.r;
 	if (t.r.port)
@@ -561,7 +576,8 @@ static __always_inline void inet_describe(struct ev_obj *e, const struct objref 
 	}
 }
 
-static __always_inline void sock_describe(struct ev_obj *e, const struct objref *o)
+static __always_inline void sock_describe(struct ev_obj *e, const struct objref *o,
+					  struct span *span)
 {
 	struct sock *sk = (void *)o->ptr;
 	__u8 state = 0;
@@ -572,7 +588,7 @@ static __always_inline void sock_describe(struct ev_obj *e, const struct objref 
 	if (o->family == AF_UNIX)
 		unix_describe(e, o);
 	else
-		inet_describe(e, o);
+		inet_describe(e, o, span);
 	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
 	if (is_stream(o->mech) && state == TCP_LISTEN) {
 		e->hdr.flags |= OBJF_LISTEN;
