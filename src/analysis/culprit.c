@@ -95,6 +95,35 @@ static int add_edge(struct graph *g, struct proc *waiter, struct proc *cause, do
 	return hmap_put(&g->pairs, pair, waiter);
 }
 
+/* Holds the other end open, and so could use it. */
+static bool could_help(const struct endpoint *ep, const struct holder *h)
+{
+	if (h->proc == ep->proc || h->proc->exited)
+		return false;
+	switch (ep->chan->cls->shape) {
+	case SHAPE_PIPE:
+		return h->can & (ep->role == EP_SEND ? HOLDF_READ : HOLDF_WRITE);
+	case SHAPE_PAIR:
+		return h->side != ep->side;
+	default:
+		return ep->role == EP_SEND;
+	}
+}
+
+/* Nobody ever did what ep waits for: those that could are the cause. */
+static int blame_holders(struct graph *g, const struct endpoint *ep, double ns)
+{
+	unsigned int causes = 0;
+	int err = 0;
+
+	list_for_each (h, &ep->chan->holders, struct holder, in_chan)
+		causes += could_help(ep, h);
+	list_for_each (h, &ep->chan->holders, struct holder, in_chan)
+		if (!err && could_help(ep, h))
+			err = add_edge(g, ep->proc, h->proc, ns / causes);
+	return err;
+}
+
 static int add_waits_of(struct graph *g, const struct endpoint *ep)
 {
 	double ns = (double)(ep->blocked.total_ns + ep->blocked.now_ns + ep->stalled.total_ns);
@@ -105,6 +134,8 @@ static int add_waits_of(struct graph *g, const struct endpoint *ep)
 		return 0;
 	list_for_each (other, &ep->chan->endpoints, struct endpoint, in_chan)
 		causes += is_cause(ep, other);
+	if (!causes)
+		return blame_holders(g, ep, ns);
 	list_for_each (other, &ep->chan->endpoints, struct endpoint, in_chan)
 		if (!err && is_cause(ep, other))
 			err = add_edge(g, ep->proc, other->proc, ns / causes);

@@ -125,6 +125,8 @@ void chan_full(struct chan *c, unsigned int dir, bool full, uint64_t at_ns)
 	} else if (was && !c->full_dirs) {
 		if (at_ns > c->backlog.full_since_ns)
 			c->backlog.full_ns += at_ns - c->backlog.full_since_ns;
+		c->was_full[0] = c->backlog.full_since_ns;
+		c->was_full[1] = at_ns;
 		c->backlog.full_since_ns = 0;
 	}
 }

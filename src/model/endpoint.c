@@ -145,11 +145,25 @@ static uint64_t full_until(const struct chan *c, uint64_t now_ns)
 	return c->backlog.full_ns + (since && now_ns > since ? now_ns - since : 0);
 }
 
+/* What of [from, to] lies in the channel's present or last time without room. */
+static uint64_t full_between(const struct chan *c, uint64_t from, uint64_t to)
+{
+	uint64_t since = c->backlog.full_since_ns;
+	uint64_t begin = since ? since : c->was_full[0], end = since ? to : c->was_full[1];
+
+	if (begin < from)
+		begin = from;
+	if (end > to)
+		end = to;
+	return end > begin ? end - begin : 0;
+}
+
 /*
  * OPF_FULL says how it is after a call. Inside a call that slept for room the
  * channel was full at least as long as the sleep, even where reads in between
- * saw a moment's room that the same call filled again at once: what the flags
- * did not already count since this sender's last call is added.
+ * saw a moment's room that the same call filled again at once: what is not
+ * already counted is added. Counted since this sender's last call, that is,
+ * without what was counted before it began this one.
  */
 void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op)
 {
@@ -162,11 +176,13 @@ void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op)
 	if (!send)
 		return;
 	if (op->blocked_ns) {
-		counted = full_until(c, now_ns) - ep->full_mark_ns;
+		counted = full_until(c, now_ns) - ep->full_mark_ns -
+			  full_between(c, ep->sent_ns, op->enter_ns);
 		if (op->blocked_ns > counted)
 			c->backlog.full_ns += op->blocked_ns - counted;
 	}
 	ep->full_mark_ns = full_until(c, now_ns);
+	ep->sent_ns = now_ns;
 }
 
 void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op)

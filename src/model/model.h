@@ -73,7 +73,8 @@ struct endpoint {
 	uint8_t side; /* stream sockets: which of the channel's two ends */
 	uint64_t calls, messages, bytes;
 	struct flow *last_flow; /* the model's own; receivers: the flow of the last message */
-	uint64_t full_mark_ns;  /* the model's own; channel's full_ns after the last send */
+	uint64_t sent_ns;       /* the model's own; end of the last send, and ... */
+	uint64_t full_mark_ns;  /* ... the channel's time without room until then */
 	struct span_stat blocked;
 	uint64_t stall_since_ns;  /* 0: not stalled */
 	struct span_stat stalled; /* EAGAIN until the next successful send */
@@ -120,15 +121,16 @@ struct chan {
 		uint64_t full_ns;       /* total time without room */
 		uint64_t full_since_ns; /* 0: has room */
 	} backlog;
-	uint64_t dir_now[2]; /* the model's own: backlog per direction */
-	uint64_t capacity;   /* 0 unknown */
-	uint64_t id;         /* small number, counted from 1, as shown in reports */
-	char *name;          /* never NULL; may hold any bytes but NUL */
-	const char *unit;    /* "bytes" or "messages": of capacity and backlog */
-	uint64_t dropped;    /* datagrams sent and never received (overflow) */
-	uint64_t unpaired;   /* messages no receive was seen for */
-	uint64_t lost;       /* records lost, 0 unless incomplete */
-	uint64_t folded;     /* closed channels merged into this row, 0: a channel of its own */
+	uint64_t dir_now[2];  /* the model's own: backlog per direction */
+	uint64_t was_full[2]; /* the model's own: begin and end of the last time without room */
+	uint64_t capacity;    /* 0 unknown */
+	uint64_t id;          /* small number, counted from 1, as shown in reports */
+	char *name;           /* never NULL; may hold any bytes but NUL */
+	const char *unit;     /* "bytes" or "messages": of capacity and backlog */
+	uint64_t dropped;     /* datagrams sent and never received (overflow) */
+	uint64_t unpaired;    /* messages no receive was seen for */
+	uint64_t lost;        /* records lost, 0 unless incomplete */
+	uint64_t folded;      /* closed channels merged into this row, 0: a channel of its own */
 	uint64_t first_ns;
 	struct list_head endpoints, flows;
 	struct list_node in_model;

@@ -108,6 +108,7 @@ static void test_stalls_are_consumer_bound(void **state)
 		feed_recv(f, MECH_PIPE, 1, B, t + 810 * US, t + 820 * US, 512);
 	}
 	assert_int_equal(verdict(f, A, B).kind, VERDICT_CONSUMER_BOUND);
+	assert_in_range(verdict(f, A, B).send_blocked, 790, 820);
 }
 
 /* A server that sleeps in epoll and reads what is there. */
@@ -180,6 +181,7 @@ static void test_deadlock(void **state)
 	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
 		assert_true(inflight_is_blocked(i));
 	/* Both wait all the time: neither is the one. */
+	assert_int_equal(model_advance(f->m, T0 + SEC + 10 * MS), 0);
 	assert_null(find_culprit(f->m).proc);
 }
 
@@ -301,6 +303,21 @@ static void test_culprit_at_the_start(void **state)
 	assert_ptr_equal(find_culprit(f->m).proc, model_proc_by_pid(f->m, A));
 }
 
+/* It holds the read end and never reads. */
+static void test_culprit_that_does_nothing(void **state)
+{
+	struct feed *f = *state;
+
+	feed_pipe(f, 1);
+	feed_snap(f, SNAPF_HOLDS, T0 + SEC);
+	feed_inflight(f, MECH_PIPE, OP_SEND, 1, A, T0, T0 + SEC, SEC);
+	feed_hold(f, 1, A, HOLDF_WRITE);
+	feed_hold(f, 1, B, HOLDF_READ);
+	feed_hold(f, 1, C, HOLDF_WRITE);
+	feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + SEC);
+	assert_ptr_equal(find_culprit(f->m).proc, model_proc_by_pid(f->m, B));
+}
+
 static void test_no_culprit(void **state)
 {
 	struct feed *f = *state;
@@ -329,6 +346,7 @@ int main(void)
 		T(test_culprit_in_the_middle),
 		T(test_culprit_at_the_end),
 		T(test_culprit_at_the_start),
+		T(test_culprit_that_does_nothing),
 		T(test_no_culprit),
 	};
 

@@ -113,8 +113,8 @@ static void test_udp_connected_wins(void **state)
 
 	feed_proc(f, 30, "worker");
 	udp_obj(f, 1, "127.0.0.1", 40000, "127.0.0.1", 53, 1);
-	udp_obj(f, 2, "127.0.0.1", 53, "0.0.0.0", 0, 1);
 	udp_obj(f, 3, "127.0.0.1", 53, "127.0.0.1", 40000, 1);
+	udp_obj(f, 2, "127.0.0.1", 53, "0.0.0.0", 0, 1);
 	udp_send(f, 1, A, T0, 30, 1, NULL, 0);
 	udp_recv(f, 3, 30, T0 + 200, 30, 1, NULL, 0);
 	assert_non_null(feed_flow(f, NULL, A, 30));

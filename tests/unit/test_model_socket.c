@@ -154,7 +154,7 @@ static void test_tcp_name(void **state)
 static void test_tcp_wrap(void **state)
 {
 	struct feed *f = *state;
-	uint32_t w = 0xfffffff0u, r = w;
+	uint32_t w = 0u - 2530, r = w;
 	struct flow *fl;
 	uint64_t t = T0;
 
@@ -193,6 +193,7 @@ static void test_tcp_long(void **state)
 	}
 	fl = feed_flow(f, NULL, A, B);
 	assert_true(fl->messages == 20000 && fl->latency.max == 500);
+	assert_int_equal(fl->paired[PAIR_EXACT], 20000);
 }
 
 /* Two sends overlap and both read the number after both: one takes the gap. */
