@@ -135,6 +135,7 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 
 	if (!in)
 		return 0;
+	s.now_ns = bpf_ktime_get_ns();
 	object_sample(&s, &in->a, in->op);
 	if (in->how == BUF_MSG) {
 		bpf_probe_read_user(&m, sizeof(m), (void *)in->buf);

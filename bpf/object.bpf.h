@@ -14,6 +14,7 @@
 
 /* What exit adds to a record about the channel. */
 struct sample {
+	__u64 now_ns; /* 0: take the time when the record is made */
 	__u32 backlog;
 	__u32 seq;
 	__u32 fp;

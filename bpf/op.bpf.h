@@ -81,7 +81,7 @@ static __always_inline void op_fill(struct ev_op *e, const struct inflight *in,
 				    __u32 flags)
 {
 	hdr_init(&e->hdr, EV_OP, sizeof(*e), in->pid_tgid >> 32, in->pid_tgid,
-		 in->flags | s->flags | flags, bpf_ktime_get_ns());
+		 in->flags | s->flags | flags, s->now_ns ? s->now_ns : bpf_ktime_get_ns());
 	e->chan = o->id;
 	e->enter_ns = in->enter_ns;
 	e->blocked_ns = in->blocked_ns;

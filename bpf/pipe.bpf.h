@@ -130,8 +130,12 @@ int pipe_bytes(const struct pipe_view *v)
 	return w.bytes;
 }
 
-/* The walk over a long queue is paid for at most once a millisecond. */
-#define WALK_NS 1000000
+/*
+ * To add buffers up costs as much as a system call, so under heavy traffic it is
+ * done this often at most; in between user space knows from what went in and out.
+ */
+#define WALK_NS      10000
+#define LONG_WALK_NS 1000000
 
 __u64 pipe_walked_ns __weak;
 
@@ -150,12 +154,12 @@ static __always_inline void pipe_sample(struct sample *s, const struct objref *o
 	}
 	if (cnt >= v.max)
 		s->flags |= OPF_FULL;
-	if (cnt > RING_DEFAULT) {
-		__u64 now = bpf_ktime_get_ns();
-
-		if (now - pipe_walked_ns < WALK_NS)
+	if (cnt > 1) {
+		if (!s->now_ns)
+			s->now_ns = bpf_ktime_get_ns();
+		if (s->now_ns - pipe_walked_ns < (cnt > RING_DEFAULT ? LONG_WALK_NS : WALK_NS))
 			return;
-		pipe_walked_ns = now;
+		pipe_walked_ns = s->now_ns;
 	}
 	s->backlog = cnt == 1 ? slot_bytes(&v, 0) : pipe_bytes(&v);
 	s->flags |= OPF_BACKLOG;
