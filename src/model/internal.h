@@ -71,13 +71,14 @@ struct xfer {
 	uint32_t len, fp, tid, backlog;
 	uint32_t flags; /* OPF_* below 1 << 16, XF_* above */
 };
-#define XF_DONE    0x010000 /* paired; stays in the queue until it is at its head */
-#define XF_STARTED 0x020000 /* some of its bytes are paired */
-#define XF_OVERLAP 0x040000 /* another pending one ran at the same time */
-#define XF_FORCE   0x080000 /* waited long enough: take what is there */
-#define XF_ANY     0x400000 /* the end: order no longer matters, totals do */
-#define XF_HOW     0x300000 /* enum pairing of the pieces so far, the worst */
-#define XF_HOW_BIT 20
+#define XF_DONE     0x010000 /* paired; stays in the queue until it is at its head */
+#define XF_STARTED  0x020000 /* some of its bytes are paired */
+#define XF_OVERLAP  0x040000 /* another pending one ran at the same time */
+#define XF_FORCE    0x080000 /* waited long enough: take what is there */
+#define XF_ANY      0x400000 /* the end: order no longer matters, totals do */
+#define XF_SEARCHED 0x800000 /* no pending write starts like it; new ones are offered */
+#define XF_HOW      0x300000 /* enum pairing of the pieces so far, the worst */
+#define XF_HOW_BIT  20
 
 /* proc.c */
 struct proc *proc_get(struct model *m, uint32_t pid); /* made when unknown; NULL: no memory */

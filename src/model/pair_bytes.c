@@ -212,12 +212,14 @@ static struct xfer *choose(struct pair_bytes *pb, struct xfer *r, enum pairing *
 		return w;
 	/* In the middle of a write: another reader may go on there, if this one starts elsewhere.
 	 */
-	found = search(pb, r);
+	found = r->flags & XF_SEARCHED ? NULL : search(pb, r);
 	if (found && !(w->flags & XF_STARTED && found->fp == w->fp)) {
 		*how = PAIR_SETTLED;
 		return found;
 	}
 	/* Its write may come yet; or was lost, and then this one is another's. */
+	if (!found && (several(&pb->writer) || several(&pb->reader)))
+		r->flags |= XF_SEARCHED;
 	if (match == MATCH_NO && (!(r->flags & XF_FORCE) || (pb->lossy && !(r->flags & XF_ANY))))
 		return NULL;
 	return w;
