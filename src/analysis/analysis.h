@@ -41,6 +41,9 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 /* True when the operation belongs in "blocked now": asleep, and not merely idle in poll. */
 bool inflight_is_blocked(const struct inflight *i);
 
+/* False for a stranger that waits on what no target has open any more. */
+bool inflight_concerns_target(const struct inflight *i);
+
 /* One line that names what the others wait for, e.g. a stage of a pipeline. */
 struct culprit {
 	struct proc *proc;          /* NULL: nobody stands out */

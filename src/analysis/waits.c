@@ -86,8 +86,12 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 	return s.cnt;
 }
 
-/* A stranger that waits on what no target has open any more is not our story. */
-static bool concerns_target(const struct inflight *i)
+bool inflight_is_blocked(const struct inflight *i)
+{
+	return i->asleep && i->op != OP_WAIT;
+}
+
+bool inflight_concerns_target(const struct inflight *i)
 {
 	if (i->proc->target || !i->chan)
 		return i->proc->target;
@@ -96,9 +100,4 @@ static bool concerns_target(const struct inflight *i)
 			return true;
 	}
 	return false;
-}
-
-bool inflight_is_blocked(const struct inflight *i)
-{
-	return i->asleep && i->op != OP_WAIT && concerns_target(i);
 }

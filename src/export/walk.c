@@ -123,7 +123,8 @@ static int walk_inflight(struct walk *w, const struct model *m, bool blocked_onl
 	int err;
 
 	list_for_each (i, model_inflight(m), struct inflight, in_model) {
-		if (!i->asleep || (blocked_only && !inflight_is_blocked(i)))
+		if (!i->asleep ||
+		    (blocked_only && !(inflight_is_blocked(i) && inflight_concerns_target(i))))
 			continue;
 		err = push(w, &cap, i);
 		if (err)

@@ -43,7 +43,8 @@ const char *probe_error(const struct probe *p)
 /* What libbpf first complained of while loading; its callback takes no context. */
 static char complaint[160];
 
-static int keep_complaint(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int keep_complaint(enum libbpf_print_level level,
+								const char *fmt, va_list ap)
 {
 	if (level == LIBBPF_WARN && !complaint[0]) {
 		vsnprintf(complaint, sizeof(complaint), fmt, ap);
