@@ -9,7 +9,7 @@ import termios
 import time
 
 from cases_stuck import attached, children, in_call
-from lib import MECHANISMS, case, endpoints, flow_between, load_truth, wait_for
+from lib import MECHANISMS, case, endpoints, flow_between, load_truth, task_state, wait_for
 
 SERVER = """
 import os, socket, sys
@@ -215,12 +215,15 @@ def peers_of_server(t, kind, connected):
 
 
 def traces(pid):
-    """ipcspy has attached: it holds BPF links, which it makes last."""
+    """ipcspy has attached, taken its snapshot and waits: it made its BPF links and sleeps."""
     links = 0
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            links += "bpf_link" in os.readlink(f"/proc/{pid}/fd/{fd}") or \
-                     "bpf-link" in os.readlink(f"/proc/{pid}/fd/{fd}")
+            links += os.readlink(f"/proc/{pid}/fd/{fd}") in ("anon_inode:bpf_link",
+                                                             "anon_inode:bpf-link")
         except OSError:
             continue
-    return links >= 5
+    if links < 5:
+        return False
+    time.sleep(0.05)
+    return task_state(pid) == "S"
