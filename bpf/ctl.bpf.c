@@ -10,8 +10,7 @@
 #define F_SETPIPE_SZ 1031
 
 /* A stranger connects to an address at which a target listens. */
-GLOBAL
-int joins_target(__u64 uaddr, __u32 len)
+GLOBAL int joins_target(__u64 uaddr, __u32 len)
 {
 	struct scratch *s = get_scratch();
 	int family;

@@ -182,8 +182,7 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 }
 
 struct mmsg_walk {
-	struct inflight *in;
-	struct sample *s;
+	struct sample last; /* what the channel held is known after the last message only */
 	__u32 cnt;
 	__u32 pad;
 };
@@ -193,14 +192,13 @@ static long mmsg_one(__u32 i, void *arg)
 	struct mmsg_walk *w = arg;
 	struct task_ctx *t = task_find(bpf_get_current_task_btf());
 	struct mmsghdr_user m;
-	struct sample s = {};
+	struct sample s = {.dir = w->last.dir};
 
 	if (!t || bpf_probe_read_user(&m, sizeof(m),
 				      (void *)t->in.buf + (__u64)i * sizeof(struct mmsghdr_user)))
 		return 1;
-	/* what the channel held is known after the last message only */
 	if (i + 1 == w->cnt)
-		object_sample_call(&s, &t->in.a, t->in.op);
+		s = w->last;
 	if (i)
 		s.flags |= OPF_MORE;
 	emit_msg(&t->in, &s, m.len, &m.hdr);
@@ -215,13 +213,12 @@ int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 {
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
 	struct mmsg_walk w = {};
-	struct sample s = {};
 
 	if (!in)
 		return 0;
+	object_sample_call(&w.last, &in->a, in->op);
 	if (ret <= 0) {
-		object_sample_call(&s, &in->a, in->op);
-		op_emit(in, &in->a, &s, in->op, ret, 0);
+		op_emit(in, &in->a, &w.last, in->op, ret, 0);
 		return 0;
 	}
 	w.cnt = ret > UIO_MAXIOV ? UIO_MAXIOV : ret;

@@ -167,6 +167,8 @@ struct span {
 struct scratch {
 	struct ev_obj obj;
 	struct ev_addr_un name;
+	struct ev_name path;
+	__u8 path_end[NAME_MAX_LEN + 128]; /* a path grows here from its end */
 	struct span span;
 	__u8 bufs[16 * 64]; /* a ring of 16 struct pipe_buffer */
 };
@@ -263,8 +265,7 @@ static __always_inline struct task_ctx *task_make(struct task_struct *task)
 #define GLOBAL __weak __noinline
 
 /* The ring had no room for a record of this object. */
-GLOBAL
-int lose(__u32 mech, __u64 id)
+GLOBAL int lose(__u32 mech, __u64 id)
 {
 	__u64 *n;
 

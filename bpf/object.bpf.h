@@ -52,8 +52,7 @@ static __always_inline struct file *file_of_fd(struct task_struct *task, __u32 f
 }
 
 /* Fills *o. 0: not a channel, or of a mechanism that is switched off. */
-GLOBAL
-int object_resolve(struct objref *o, __u64 file_ptr)
+GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 {
 	struct super_block *sb = NULL;
 	struct inode *inode = NULL;
@@ -93,8 +92,7 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 }
 
 /* The same, out of line: where a stack is deep or the call is rare. */
-GLOBAL
-int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
+GLOBAL int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
 {
 	if (s && o)
 		object_sample(s, o, op);
@@ -102,8 +100,7 @@ int object_sample_call(struct sample *s, const struct objref *o, __u32 op)
 }
 
 /* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
-GLOBAL
-int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
+GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
 	struct ev_obj *e;
@@ -119,35 +116,33 @@ int object_describe(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd
 	e->fd = fd;
 	e->mech = o->mech;
 	if (o->mech <= MECH_FIFO)
-		pipe_describe(e, o, (void *)file, &s->span);
+		pipe_describe(e, o, &s->span);
 	else
 		sock_describe(e, o, &s->span);
 	return 1;
 }
 
 /* Emits EV_OBJ into the ring and remembers the object as described. 0: it could not. */
-GLOBAL
-int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
+GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
 	__u64 zero = 0, id;
 
-	if (!s || !o || !object_describe(o, file, pid_tgid, fd, flags))
+	if (!s || !o || !object_describe(o, pid_tgid, fd, flags))
 		return 0;
 	id = o->id;
-	/* a FIFO's path is read from /proc, as long as somebody has it open */
-	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj),
-			       o->mech == MECH_FIFO ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj), BPF_RB_NO_WAKEUP)) {
 		lose(o->mech, id);
 		return 0;
 	}
 	bpf_map_update_elem(&objects, &id, &zero, BPF_NOEXIST);
+	if (o->mech == MECH_FIFO && fifo_path(file, id, pid_tgid))
+		bpf_ringbuf_output(&events, &s->path, sizeof(s->path), BPF_RB_NO_WAKEUP);
 	return 1;
 }
 
 /* A target uses this object: from now on everybody's operations on it count. */
-GLOBAL
-int object_watch(const struct objref *o)
+GLOBAL int object_watch(const struct objref *o)
 {
 	if (!o)
 		return 0;
@@ -172,8 +167,7 @@ struct user_addr {
  * The key that the receiver of a datagram is watched under. Without an address
  * it is the connected one; 0 where nothing says who that is.
  */
-GLOBAL
-__u64 dest_key(const struct objref *o, const struct user_addr *to)
+GLOBAL __u64 dest_key(const struct objref *o, const struct user_addr *to)
 {
 	struct scratch *s = get_scratch();
 

@@ -114,8 +114,7 @@ static __always_inline __u32 ring_bytes(const struct pipe_view *v)
 /* Bytes in the pipe; at most RING_MAX buffers are looked at. */
 #define RING_MAX 4096
 
-GLOBAL
-int pipe_bytes(const struct pipe_view *v)
+GLOBAL int pipe_bytes(const struct pipe_view *v)
 {
 	struct slot_walk w = {};
 	__u32 cnt;
@@ -166,7 +165,7 @@ static __always_inline void pipe_sample(struct sample *s, const struct objref *o
 }
 
 static __always_inline void pipe_describe(struct ev_obj *e, const struct objref *o,
-					  struct file *file, struct span *span)
+					  struct span *span)
 {
 	struct pipe_view v;
 
@@ -174,16 +173,75 @@ static __always_inline void pipe_describe(struct ev_obj *e, const struct objref 
 	e->capacity = v.max * PAGE_BYTES;
 	e->backlog = v.head == v.tail ? 0 : pipe_bytes(&v);
 	e->hdr.flags |= OBJF_BACKLOG | (v.head - v.tail >= v.max ? OBJF_FULL : 0);
-	if (o->mech == MECH_FIFO) {
-		struct dentry *dentry = NULL;
-		const unsigned char *name = NULL;
-		long n;
+}
 
-		KREAD(&dentry, &file->f_path.dentry);
-		KREAD(&name, &dentry->d_name.name);
-		n = bpf_probe_read_kernel_str(e->name.name, IPCSPY_SUN_LEN, name);
-		e->name.len = n > 1 ? n - 1 : 0;
+/* The walk from a file up to the root of its mount tree, as d_path() in fs/d_path.c goes. */
+struct path_walk {
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	__u32 at; /* first byte of the path in path_end */
+	__u32 done;
+};
+
+static long path_step(__u32 i, void *arg)
+{
+	struct scratch *s = get_scratch();
+	struct path_walk *w = arg;
+	struct vfsmount *mnt = w->mnt;
+	struct dentry *dentry = w->dentry, *root = NULL;
+	const unsigned char *name = NULL;
+	struct mount *m, *up = NULL;
+	__u32 len = 0, at;
+
+	if (!s)
+		return 1;
+	KREAD(&root, &mnt->mnt_root);
+	if (dentry == root) {
+		m = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		KREAD(&up, &m->mnt_parent);
+		w->done = up == m;
+		if (!up || up == m)
+			return 1;
+		KREAD(&w->dentry, &m->mnt_mountpoint);
+		w->mnt = (void *)up + bpf_core_field_offset(struct mount, mnt);
+		return 0;
 	}
+	KREAD(&len, &dentry->d_name.len);
+	KREAD(&name, &dentry->d_name.name);
+	KREAD(&w->dentry, &dentry->d_parent);
+	if (!len || len > 127 || len + 1 > w->at)
+		return 1;
+	at = w->at - len;
+	bpf_probe_read_kernel(s->path_end + (at & (NAME_MAX_LEN - 1)), len & 127, name);
+	at--;
+	s->path_end[at & (NAME_MAX_LEN - 1)] = '/';
+	w->at = at;
+	return 0;
+}
+
+#define PATH_STEPS 64 /* directories and mounts */
+
+/* The absolute path of a FIFO into the scratch EV_NAME. 0: too long, or too deep. */
+GLOBAL int fifo_path(__u64 file_ptr, __u64 chan, __u64 pid_tgid)
+{
+	struct path_walk w = {.at = NAME_MAX_LEN - 1};
+	struct file *file = (void *)file_ptr;
+	struct scratch *s = get_scratch();
+
+	if (!s)
+		return 0;
+	KREAD(&w.dentry, &file->f_path.dentry);
+	KREAD(&w.mnt, &file->f_path.mnt);
+	__builtin_memset(&s->path, 0, sizeof(s->path));
+	bpf_loop(PATH_STEPS, path_step, &w, 0);
+	if (!w.done || w.at >= NAME_MAX_LEN - 1)
+		return 0;
+	bpf_probe_read_kernel(s->path.text, (NAME_MAX_LEN - 1 - w.at) & (NAME_MAX_LEN - 1),
+			      s->path_end + (w.at & (NAME_MAX_LEN - 1)));
+	hdr_init(&s->path.hdr, EV_NAME, sizeof(s->path), pid_tgid >> 32, pid_tgid, NAMEF_CHAN,
+		 bpf_ktime_get_ns());
+	s->path.chan = chan;
+	return 1;
 }
 
 #endif

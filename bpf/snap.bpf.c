@@ -61,9 +61,11 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		if (t)
 			t->flags |= TF_DESCRIBED;
 	}
-	if (!object_describe(&o, file_ptr, pid_tgid_of(task), fd, snap_obj_flags))
+	if (!object_describe(&o, pid_tgid_of(task), fd, snap_obj_flags))
 		return 0;
 	bpf_seq_write(seq, &s->obj, sizeof(s->obj));
+	if (o.mech == MECH_FIFO && fifo_path(file_ptr, o.id, pid_tgid_of(task)))
+		bpf_seq_write(seq, &s->path, sizeof(s->path));
 	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
 	hdr_init(&h.hdr, EV_HOLD, sizeof(h), task->tgid, task->pid,
 		 (file->f_mode & FMODE_READ ? HOLDF_READ : 0) |

@@ -189,8 +189,7 @@ static __always_inline bool sock_resolve(struct objref *o, struct span *span)
 }
 
 /* Hash of a unix address; len counts the bytes of sun_path that matter. */
-GLOBAL
-__u64 un_name_key(const struct ev_addr_un *n)
+GLOBAL __u64 un_name_key(const struct ev_addr_un *n)
 {
 	const __u64 *w;
 	__u64 h;
@@ -227,8 +226,7 @@ static __always_inline bool unix_name(struct ev_addr_un *n, struct sock *sk)
 }
 
 /* A caller's sockaddr, `len` bytes at `uaddr`, into *in or *un. Returns its family, 0 not ours. */
-GLOBAL
-int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __u32 len)
+GLOBAL int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __u32 len)
 {
 	__u16 family = 0;
 	__be16 port = 0;
@@ -274,8 +272,7 @@ int addr_from_user(struct ev_addr_in *in, struct ev_addr_un *un, __u64 uaddr, __
  * Whether a stranger's datagram socket is watched by its bound name: a target
  * sends to that name, and the receiver does not know.
  */
-GLOBAL
-int watched_by_name(const struct objref *o)
+GLOBAL int watched_by_name(const struct objref *o)
 {
 	struct scratch *s = get_scratch();
 

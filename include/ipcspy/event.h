@@ -121,7 +121,7 @@ struct ev_obj {
 	__u8 pad[3];
 	struct ev_addr_in laddr;
 	struct ev_addr_in raddr;
-	struct ev_addr_un name; /* unix: bound name; FIFO: last path component */
+	struct ev_addr_un name; /* unix: bound name */
 };
 
 /* flags of EV_PROC */

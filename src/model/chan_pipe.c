@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Pipes and FIFOs: one object, one direction, bytes. A FIFO that everybody
- * closed loses what was in it, and is the same channel when opened again.
+ * Pipes and FIFOs: one object, one direction, bytes; a FIFO's path comes as an EV_NAME. A FIFO that
+ * everybody closed loses what was in it, and is the same channel when opened again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ struct pipe {
 	bool named;
 };
 
-static int pipe_name(struct chan *c, const struct obj *o, const struct ev_obj *ev)
+static int pipe_name(struct chan *c, const struct obj *o)
 {
 	struct pipe *pipe = c->priv;
 	char text[48];
@@ -23,17 +23,13 @@ static int pipe_name(struct chan *c, const struct obj *o, const struct ev_obj *e
 
 	if (pipe->named)
 		return 0;
-	if (ev && c->mech == MECH_FIFO && ev->name.len) {
-		pipe->named = true;
-		return chan_set_name(c, (const char *)ev->name.name, ev->name.len);
-	}
 	n = snprintf(text, sizeof(text), o->described ? "%s:[%llu]" : "%s:[?]",
 		     c->mech == MECH_FIFO ? "fifo" : "pipe", (unsigned long long)o->ino);
 	pipe->named = o->described;
 	return chan_set_name(c, text, (size_t)n);
 }
 
-static struct chan *pipe_chan(struct model *m, struct obj *o, const struct ev_obj *ev)
+static struct chan *pipe_chan(struct model *m, struct obj *o)
 {
 	struct chan *c = o->chan;
 	struct pipe *pipe;
@@ -46,12 +42,12 @@ static struct chan *pipe_chan(struct model *m, struct obj *o, const struct ev_ob
 		pair_bytes_init(&pipe->bytes, c);
 		obj_join(o, c, 0);
 	}
-	return pipe_name(c, o, ev) ? NULL : c;
+	return pipe_name(c, o) ? NULL : c;
 }
 
 static int pipe_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, bool first)
 {
-	struct chan *c = pipe_chan(m, o, ev);
+	struct chan *c = pipe_chan(m, o);
 	struct pipe *pipe;
 	int err = 0;
 
@@ -76,7 +72,7 @@ static int pipe_on_op(struct model *m, struct obj *o, struct proc *p, const stru
 {
 	const struct ev_op *op = ev->op;
 	bool send = op->op == OP_SEND, moved;
-	struct chan *c = o->chan ? o->chan : pipe_chan(m, o, NULL);
+	struct chan *c = o->chan ? o->chan : pipe_chan(m, o);
 	struct endpoint *ep = c ? ep_of_obj(m, o, c, p, send ? EP_SEND : EP_RECV) : NULL;
 	struct pipe *pipe;
 	struct xfer x;

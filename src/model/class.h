@@ -26,6 +26,8 @@ struct obj {
 	uint8_t mech, side;
 	uint8_t flags; /* OBJF_* of the latest description */
 	bool described, dead;
+	uint64_t
+		since_ns; /* when it was found at attach: calls that returned before do not count */
 	uint32_t netns, capacity;
 	uint64_t self, peer, ino;
 	struct obj_net *net;   /* addresses and bound name; NULL for pipes */

@@ -129,7 +129,7 @@ static int feed_op(struct model *m, const struct event *ev)
 	if (o->chan && !o->chan->open)
 		chan_reopen(m, o->chan);
 	o->dead = false;
-	if (op->op != OP_SEND && op->op != OP_RECV)
+	if ((op->op != OP_SEND && op->op != OP_RECV) || op->hdr.ts_ns <= o->since_ns)
 		return 0;
 	in_order.op = op;
 	return o->cls->on_op(m, o, p, &in_order);

@@ -84,6 +84,8 @@ int obj_describe(struct model *m, const struct ev_obj *ev)
 		return 0;
 	first = !o->described;
 	o->described = true;
+	if (first && ev->hdr.flags & OBJF_SNAPSHOT)
+		o->since_ns = ev->hdr.ts_ns;
 	o->flags = (uint8_t)ev->hdr.flags;
 	o->capacity = ev->capacity;
 	o->ino = ev->ino;

@@ -42,7 +42,7 @@ static const struct {
 	{CAP_BPF, "CAP_BPF", NEED_REQUIRED, "no BPF program or map can be created"},
 	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may not read kernel memory"},
 	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NEED_OPTIONAL,
-	 "programs and FIFO paths of other users' processes stay unnamed"},
+	 "programs of other users' processes stay unnamed"},
 	{CAP_SYS_NICE, "CAP_SYS_NICE", NEED_OPTIONAL,
 	 "no raised priority: on a saturated machine records may be lost"},
 };
