@@ -48,6 +48,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	if (!in)
 		return 0;
 	in->buf = regs->si;
+	in->room = regs->dx;
 	in->how = row->how;
 	in->a = o;
 	if (send) {
@@ -148,6 +149,10 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 		else
 			fingerprint_iov(&s, in->buf, ret);
 	}
+	/* a packet that fills the buffer was perhaps longer: recv(2) does not say */
+	if (in->op == OP_RECV && in->how == BUF_PLAIN && s.dir == DIR_ALWAYS && ret > 0 &&
+	    (__u32)ret >= in->room)
+		s.flags |= OPF_TRUNC;
 	if (in->addr && has_addr(in, ret))
 		emit_with_addr(in, &s, ret, in->addr, in->arg);
 	else

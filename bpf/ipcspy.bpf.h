@@ -64,13 +64,14 @@ struct inflight {
 	__u64 pid_tgid; /* as bpf_get_current_pid_tgid() gives it, which costs more */
 	__u32 waker;
 	__u32 flags; /* OPF_* known at entry */
-	__u32 arg;   /* BUF_IOV: count; shutdown: how */
+	__u32 arg;   /* length of the address; shutdown: how */
+	__u32 room;  /* BUF_PLAIN: bytes of the buffer */
 	__u16 nr;
 	__u8 active;
 	__u8 how;
 	__u8 op;
 	__u8 sleep_on_b; /* splice: what it sleeps for is the second object */
-	__u8 pad[6];
+	__u8 pad[2];
 	struct objref a; /* a.id == 0: none */
 	struct objref b; /* splice: the output */
 };

@@ -143,6 +143,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 		return false;
 	in->how = row->how;
 	in->buf = regs->si;
+	in->room = regs->dx;
 	if (row->fam == FAM_CTL) {
 		in->addr = regs->di;
 	} else if (row->addr_arg != ARG_NONE) {

@@ -59,7 +59,7 @@ struct ev_hdr {
 #define OPF_ADDR_IN       0x0200 /* struct ev_addr_in follows */
 #define OPF_ADDR_UN       0x0400 /* struct ev_addr_un follows */
 #define OPF_ERRQUEUE      0x0800 /* MSG_ERRQUEUE: not data */
-#define OPF_TRUNC         0x1000 /* a datagram was cut: ret is less than what left the queue */
+#define OPF_TRUNC         0x1000 /* a packet was cut, or may have been: ret bytes or more were sent */
 #define OPF_ASLEEP        0x2000 /* EV_INFLIGHT: asleep now, waiting for the channel */
 
 struct ev_op {
