@@ -49,17 +49,16 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 {
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
-	struct task_struct *task;
+	struct task_struct *task = bpf_get_current_task_btf();
 
-	if ((__u64)nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
-		return 0;
 	/* The same number means another call there: say so instead of misreading it. */
-	task = bpf_get_current_task_btf();
 	if (is_compat(task)) {
 		if (is_target(task_find(task)))
 			count_lost(LOST_COMPAT);
 		return 0;
 	}
+	if ((__u64)nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
+		return 0;
 	dispatch(ctx, &enter_progs, fam);
 	return 0;
 }

@@ -10,19 +10,24 @@
 #define F_SETPIPE_SZ 1031
 
 /* A stranger connects to an address at which a target listens. */
-GLOBAL int joins_target(__u64 uaddr, __u32 len)
+GLOBAL int joins_target(__u64 file, __u64 uaddr, __u32 len)
 {
 	struct scratch *s = get_scratch();
+	struct objref o = {};
 	int family;
+	__u32 netns;
 
-	if (!s)
+	if (!s || !file || !object_resolve(&o, file))
 		return 0;
 	__builtin_memset(&s->obj.raddr, 0, sizeof(s->obj.raddr) + sizeof(s->obj.name));
 	family = addr_from_user(&s->obj.raddr, &s->obj.name, uaddr, len);
 	if (!family)
 		return 0;
-	return is_watched(family == AF_UNIX ? un_name_key(&s->obj.name)
-					    : tcp_port_key(s->obj.raddr.port));
+	if (family == AF_UNIX)
+		return is_watched(un_name_key(&s->obj.name), 0);
+	netns = sock_netns((void *)o.ptr);
+	return is_watched(place_key(KEY_TCP, netns, &s->obj.raddr), 0) ||
+	       is_watched(any_place_key(KEY_TCP, netns, s->obj.raddr.port), 0);
 }
 
 /* Whether the call is to be followed; *known: *o is the object behind its descriptor. */
@@ -36,7 +41,8 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 		return false;
 	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
 		return false;
-	if (!target && row->op == OP_CONNECT && joins_target(regs->si, regs->dx)) {
+	if (!target && row->op == OP_CONNECT &&
+	    joins_target((__u64)file_of_fd(task, regs->di), regs->si, regs->dx)) {
 		return true;
 	}
 	if (!target && !t)

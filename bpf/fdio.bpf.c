@@ -145,7 +145,7 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	}
 	if (wants_fingerprint(in, &s)) {
 		if (in->how == BUF_PLAIN)
-			fingerprint(&s, in->buf, FP_BYTES, ret);
+			fingerprint(&s, in->buf, in->room, ret);
 		else
 			fingerprint_iov(&s, in->buf, ret);
 	}
@@ -200,8 +200,11 @@ static long mmsg_one(__u32 i, void *arg)
 	struct sample s = {.dir = w->last.dir};
 
 	if (!t || bpf_probe_read_user(&m, sizeof(m),
-				      (void *)t->in.buf + (__u64)i * sizeof(struct mmsghdr_user)))
-		return 1;
+				      (void *)t->in.buf + (__u64)i * sizeof(struct mmsghdr_user))) {
+		if (t)
+			lose(t->in.a.mech, t->in.a.id);
+		return 0;
+	}
 	if (i + 1 == w->cnt)
 		s = w->last;
 	if (i)

@@ -23,9 +23,10 @@
 
 #define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
 
-#define EAGAIN      11
-#define EINPROGRESS 115
-#define ERESTARTSYS 512
+#define EAGAIN                11
+#define EINPROGRESS           115
+#define ERESTARTSYS           512
+#define ERESTART_RESTARTBLOCK 516
 
 extern const volatile struct ipcspy_config cfg;
 extern const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS];
@@ -78,6 +79,7 @@ struct inflight {
 
 #define TF_TARGET    0x1
 #define TF_DESCRIBED 0x2 /* EV_PROC went out */
+#define TF_SHARED_FD 0x4 /* shares its descriptors with another process: none are cached */
 
 struct task_ctx {
 	__u32 flags;
@@ -119,12 +121,16 @@ struct {
 	__type(value, __u64);
 } objects __weak SEC(".maps");
 
-/* Keys of channels that a target touched: on them everybody is traced. */
+/*
+ * Keys of channels that a target touched: on them everybody is traced. A key
+ * made of an address counts for one inode number only, since addresses are
+ * reused: that number is the value, 0 until it is known.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1 << 17);
 	__type(key, __u64);
-	__type(value, __u8);
+	__type(value, __u64);
 } watched __weak SEC(".maps");
 
 /* Zero: no key with this hash is watched. Most channels of strangers end here, cheaply. */
@@ -277,19 +283,30 @@ GLOBAL int lose(__u32 mech, __u64 id)
 	return 0;
 }
 
-static __always_inline bool is_watched(__u64 key)
+/* ino: of the object at hand, 0 where the key says it all. */
+static __always_inline bool is_watched(__u64 key, __u64 ino)
 {
-	return watch_hint[key & (WATCH_HINTS - 1)] && bpf_map_lookup_elem(&watched, &key);
+	__u64 *v;
+
+	if (!key || !watch_hint[key & (WATCH_HINTS - 1)])
+		return false;
+	v = bpf_map_lookup_elem(&watched, &key);
+	if (!v)
+		return false;
+	if (!ino || *v == ino)
+		return true;
+	if (*v)
+		return false;
+	*v = ino;
+	return true;
 }
 
-static __always_inline void watch_key(__u64 key)
+static __always_inline void watch_key(__u64 key, __u64 ino)
 {
-	__u8 one = 1;
-
-	if (!key || is_watched(key)) /* to look costs a third of what an update does */
+	if (!key || is_watched(key, ino)) /* to look costs a third of what an update does */
 		return;
 	watch_hint[key & (WATCH_HINTS - 1)] = 1;
-	if (bpf_map_update_elem(&watched, &key, &one, BPF_ANY))
+	if (bpf_map_update_elem(&watched, &key, &ino, BPF_ANY))
 		count_lost(LOST_TABLE);
 }
 
@@ -315,7 +332,7 @@ static __always_inline void proc_fill(struct ev_proc *e, struct task_struct *tas
 	struct task_struct *leader = task->group_leader;
 	struct task_struct *parent = task->real_parent;
 
-	hdr_init(&e->hdr, EV_PROC, sizeof(*e), task->tgid, task->pid, flags, bpf_ktime_get_ns());
+	hdr_init(&e->hdr, EV_PROC, sizeof(*e), task->tgid, task->tgid, flags, bpf_ktime_get_ns());
 	e->start_ns = leader->start_time;
 	e->ppid = parent->tgid;
 	e->pad = 0;
@@ -338,12 +355,27 @@ static __noinline bool proc_emit(struct task_struct *task, __u32 flags)
 	return true;
 }
 
+/*
+ * The first operation of a task describes its process, and marks its main thread,
+ * too: that one may do nothing itself and yet be the last to exit.
+ */
 static __always_inline void task_describe(struct task_ctx *t, struct task_struct *task)
 {
+	struct task_struct *leader = task->group_leader;
+	struct task_ctx *main_thread;
+
 	if (t->flags & TF_DESCRIBED)
 		return;
-	if (proc_emit(task, is_target(t) ? PROCF_TARGET : 0))
-		t->flags |= TF_DESCRIBED;
+	if (!proc_emit(task, is_target(t) ? PROCF_TARGET : 0))
+		return;
+	t->flags |= TF_DESCRIBED;
+	if (task->pid == task->tgid)
+		return;
+	main_thread = task_find(leader);
+	if (!main_thread)
+		main_thread = task_make(leader);
+	if (main_thread)
+		main_thread->flags |= TF_DESCRIBED;
 }
 
 /* A task whose operations are not even looked at: ipcspy itself; strangers without peers. */

@@ -146,7 +146,7 @@ GLOBAL int object_watch(const struct objref *o)
 {
 	if (!o)
 		return 0;
-	watch_key(o->wkey);
+	watch_key(o->wkey, o->family == AF_UNIX ? o->ino : 0);
 	if (o->mech > MECH_FIFO)
 		sock_watch(o);
 	return 0;
@@ -163,20 +163,25 @@ struct user_addr {
 	__u32 len, pad;
 };
 
-/*
- * The key that the receiver of a datagram is watched under. Without an address
- * it is the connected one; 0 where nothing says who that is.
- */
-GLOBAL __u64 dest_key(const struct objref *o, const struct user_addr *to)
+/* Where a datagram goes: to `to`, or without an address to whom the socket is connected. */
+GLOBAL int dest_keys(struct dest_keys *k, const struct objref *o, const struct user_addr *to)
 {
 	struct scratch *s = get_scratch();
 
-	if (!s || !o || !to)
+	if (!s || !k || !o || !to)
 		return 0;
 	__builtin_memset(&s->obj.raddr, 0, sizeof(s->obj.raddr) + sizeof(s->obj.name));
 	if (to->uaddr)
 		addr_from_user(&s->obj.raddr, &s->obj.name, to->uaddr, to->len);
-	return dgram_dest_key(o, &s->obj.raddr, &s->obj.name);
+	dgram_dest(k, o, &s->obj.raddr, &s->obj.name, &s->span);
+	return 1;
+}
+
+/* Whether a stranger's operation on this object concerns a target. */
+static __always_inline bool object_watched(const struct objref *o, const struct dest_keys *k)
+{
+	return is_watched(o->wkey, o->family == AF_UNIX ? o->ino : 0) ||
+	       is_watched(k->exact, k->ino) || is_watched(k->any, 0) || watched_by_name(o);
 }
 
 /*
@@ -189,11 +194,12 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	__u32 gen = *fd_generation(task);
 	bool target = is_target(t);
 	struct fd_cached *c = NULL;
-	__u64 file, dest = 0;
+	struct dest_keys dest = {};
+	__u64 file;
 
 	if (t) {
 		c = &t->fds[fd & (FD_CACHE - 1)];
-		if (c->fd == fd && c->gen == gen && c->used) {
+		if (c->fd == fd && c->gen == gen && c->used && !(t->flags & TF_SHARED_FD)) {
 			*out = c->obj;
 			return true;
 		}
@@ -202,11 +208,12 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	if (!file || !object_resolve(out, file))
 		return false;
 	if (to && is_dgram(out->mech))
-		dest = dest_key(out, to);
+		dest_keys(&dest, out, to);
 	if (target) {
 		object_watch(out);
-		watch_key(dest);
-	} else if (!is_watched(out->wkey) && !is_watched(dest) && !watched_by_name(out)) {
+		watch_key(dest.exact, dest.ino);
+		watch_key(dest.any, 0);
+	} else if (!object_watched(out, &dest)) {
 		return false;
 	}
 	if (!bpf_map_lookup_elem(&objects, &out->id) &&

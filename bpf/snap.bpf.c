@@ -16,14 +16,6 @@
 volatile __u32 snap_targets;
 volatile __u32 snap_obj_flags;
 
-static __always_inline void seq_proc(struct seq_file *seq, struct task_struct *task, __u32 flags)
-{
-	struct ev_proc e;
-
-	proc_fill(&e, task, flags);
-	bpf_seq_write(seq, &e, sizeof(e));
-}
-
 SEC("iter/task_file")
 int snap_files(struct bpf_iter__task_file *ctx)
 {
@@ -33,7 +25,9 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	struct scratch *s = get_scratch();
 	struct task_ctx *t;
 	struct objref o = {};
+	struct dest_keys dest = {};
 	struct ev_hold h;
+	struct ev_proc p;
 	__u64 zero = 0, file_ptr = 0;
 	bool target;
 	__u32 fd = ctx->fd;
@@ -50,23 +44,13 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (target)
 		object_watch(&o);
-	else if (!cfg.peers || !is_watched(o.wkey))
+	else if (!cfg.peers || !object_watched(&o, &dest))
 		return 0;
 	if (snap_targets)
 		return 0;
-	if (!t || !(t->flags & TF_DESCRIBED)) {
-		seq_proc(seq, task, target ? PROCF_TARGET : 0);
-		if (!t)
-			t = task_make(task);
-		if (t)
-			t->flags |= TF_DESCRIBED;
-	}
 	if (!object_describe(&o, pid_tgid_of(task), fd, snap_obj_flags))
 		return 0;
-	bpf_seq_write(seq, &s->obj, sizeof(s->obj));
-	if (o.mech == MECH_FIFO && fifo_path(file_ptr, o.id, pid_tgid_of(task)))
-		bpf_seq_write(seq, &s->path, sizeof(s->path));
-	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
+	proc_fill(&p, task, target ? PROCF_TARGET : 0);
 	hdr_init(&h.hdr, EV_HOLD, sizeof(h), task->tgid, task->pid,
 		 (file->f_mode & FMODE_READ ? HOLDF_READ : 0) |
 			 (file->f_mode & FMODE_WRITE ? HOLDF_WRITE : 0),
@@ -74,7 +58,20 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	h.chan = o.id;
 	h.fd = fd;
 	h.pad = 0;
-	bpf_seq_write(seq, &h, sizeof(h));
+	/* Without room for all of them the program is called again for this file: nothing is kept
+	 * that says a record is out until all are. */
+	if (!(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
+		return 0;
+	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
+	    (o.mech == MECH_FIFO && fifo_path(file_ptr, o.id, pid_tgid_of(task)) &&
+	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
+	    bpf_seq_write(seq, &h, sizeof(h)))
+		return 0;
+	if (!t)
+		t = task_make(task);
+	if (t)
+		t->flags |= TF_DESCRIBED;
+	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
 	return 0;
 }
 
@@ -156,7 +153,11 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 		in->a = o;
 	in->sleep_on_b = out_side;
 	in->sleep_ns = in->enter_ns;
-	return true;
+	/* it may have gone on while we looked */
+	if ((task->__state & TASK_INTERRUPTIBLE) && regs->orig_ax == nr && (int)regs->ax == -ENOSYS)
+		return true;
+	in->active = 0;
+	return false;
 }
 
 SEC("iter/task")

@@ -30,9 +30,9 @@
 #define TCP_LISTEN     10
 #define TCP_CLOSING    11
 
-#define KEY_UDP_PORT 0x756470 /* keeps key spaces apart */
-#define KEY_TCP_PORT 0x746370
-#define KEY_UN_NAME  0x756e
+#define KEY_UDP     0x756470 /* keeps key spaces apart */
+#define KEY_TCP     0x746370
+#define KEY_UN_NAME 0x756e
 
 struct tuple {
 	struct ev_addr_in l, r;
@@ -106,14 +106,18 @@ static __always_inline __u32 sock_netns(struct sock *sk)
 	return inum;
 }
 
-static __always_inline __u64 udp_port_key(__u16 port)
+/* Where somebody receives or listens; port 0 is nowhere. what: KEY_UDP, KEY_TCP. */
+static __always_inline __u64 place_key(__u32 what, __u32 netns, const struct ev_addr_in *a)
 {
-	return mix(KEY_UDP_PORT, port);
+	return a->port ? mix(addr_hash(a) ^ what, netns) : 0;
 }
 
-static __always_inline __u64 tcp_port_key(__u16 port)
+/* The same place, bound to no address in particular. */
+static __always_inline __u64 any_place_key(__u32 what, __u32 netns, __u16 port)
 {
-	return mix(KEY_TCP_PORT, port);
+	struct ev_addr_in any = {.port = port};
+
+	return place_key(what, netns, &any);
 }
 
 static __always_inline struct sock *unix_peer(struct sock *sk)
@@ -122,6 +126,21 @@ static __always_inline struct sock *unix_peer(struct sock *sk)
 
 	KREAD(&peer, &((struct unix_sock *)sk)->peer);
 	return peer;
+}
+
+/* The inode number of a socket's file; 0 while it has none: not accepted yet. */
+static __always_inline __u64 sock_ino(struct sock *sk)
+{
+	struct socket *socket = NULL;
+	unsigned long ino = 0;
+
+	KREAD(&socket, &sk->sk_socket);
+	if (socket)
+		bpf_probe_read_kernel(
+			&ino, sizeof(ino),
+			(void *)socket + bpf_core_field_offset(struct socket_alloc, vfs_inode) +
+				bpf_core_field_offset(struct inode, i_ino));
+	return ino;
 }
 
 static __always_inline __u8 unix_mech(__u16 type)
@@ -153,7 +172,7 @@ static __always_inline bool inet_resolve(struct objref *o, struct sock *sk, stru
 	if (type == SOCK_DGRAM && proto == IPPROTO_UDP) {
 		o->mech = MECH_UDP;
 		o->connected = false;
-		o->wkey = udp_port_key(t.l.port);
+		o->wkey = place_key(KEY_UDP, sock_netns(sk), &t.l);
 		return true;
 	}
 	return false;
@@ -279,29 +298,29 @@ GLOBAL int watched_by_name(const struct objref *o)
 	if (!s || !o || o->mech != MECH_UNIX_DGRAM)
 		return 0;
 	__builtin_memset(&s->name, 0, sizeof(s->name));
-	if (!unix_name(&s->name, (void *)o->ptr) || !is_watched(un_name_key(&s->name)))
+	if (!unix_name(&s->name, (void *)o->ptr) || !is_watched(un_name_key(&s->name), 0))
 		return 0;
-	watch_key(o->wkey); /* found sooner next time */
+	watch_key(o->wkey, o->ino); /* found sooner next time */
 	return 1;
 }
 
 /*
- * A target listens, or receives datagrams, under this address: whoever connects is watched from its
- * connect on, since it may send before the target accepts.
+ * A target listens, or receives datagrams, under this address: whoever connects
+ * is watched from its connect on, since it may send before the target accepts.
  */
 static __always_inline void listener_watch(const struct objref *o, struct scratch *s)
 {
 	struct sock *sk = (void *)o->ptr;
-	__u16 port = 0;
+	struct tuple t;
 
 	if (o->family != AF_UNIX) {
-		KREAD(&port, &sk->__sk_common.skc_num);
-		watch_key(tcp_port_key(port));
+		sock_tuple(&t, sk, o->family, &s->span);
+		watch_key(place_key(KEY_TCP, sock_netns(sk), &t.l), 0);
 		return;
 	}
 	__builtin_memset(&s->name, 0, sizeof(s->name));
 	if (unix_name(&s->name, sk))
-		watch_key(un_name_key(&s->name));
+		watch_key(un_name_key(&s->name), 0);
 }
 
 /* What stands behind a cached descriptor must not change its peer without a call of ours. */
@@ -315,7 +334,6 @@ static __always_inline void sock_watch(const struct objref *o)
 {
 	struct sock *sk = (void *)o->ptr, *peer;
 	struct scratch *s = get_scratch();
-	__be16 dport = 0;
 	__u8 state = 0;
 
 	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
@@ -324,32 +342,45 @@ static __always_inline void sock_watch(const struct objref *o)
 	if (o->family == AF_UNIX) {
 		peer = unix_peer(sk);
 		if (peer)
-			watch_key(mix((__u64)peer, 0));
-	} else if (o->mech == MECH_UDP) {
-		KREAD(&dport, &sk->__sk_common.skc_dport);
-		if (dport)
-			watch_key(udp_port_key(bpf_ntohs(dport)));
+			watch_key(mix((__u64)peer, 0), sock_ino(peer));
 	}
 }
 
-/* The key under which the receiver of a datagram is watched, 0 when nobody can be. */
-static __always_inline __u64 dgram_dest_key(const struct objref *o, const struct ev_addr_in *in,
-					    const struct ev_addr_un *un)
+/*
+ * The keys under which the receiver of a datagram is watched: bound to that very
+ * address, or to none in particular. 0 where nothing says who that is.
+ */
+struct dest_keys {
+	__u64 exact, any;
+	__u64 ino; /* of a connected unix socket, 0 unknown */
+};
+
+static __always_inline void dgram_dest(struct dest_keys *k, const struct objref *o,
+				       struct ev_addr_in *in, const struct ev_addr_un *un,
+				       struct span *span)
 {
 	struct sock *sk = (void *)o->ptr;
 	struct sock *peer;
-	__be16 dport = 0;
+	struct tuple t;
+	__u32 netns;
 
 	if (o->mech == MECH_UDP) {
-		if (in->family)
-			return udp_port_key(in->port);
-		KREAD(&dport, &sk->__sk_common.skc_dport);
-		return dport ? udp_port_key(bpf_ntohs(dport)) : 0;
+		if (!in->family) {
+			sock_tuple(&t, sk, o->family, span);
+			*in = t.r;
+		}
+		netns = sock_netns(sk);
+		k->exact = place_key(KEY_UDP, netns, in);
+		k->any = any_place_key(KEY_UDP, netns, in->port);
+	} else if (un->len) {
+		k->exact = un_name_key(un);
+	} else {
+		peer = unix_peer(sk);
+		if (peer) {
+			k->exact = mix((__u64)peer, 0);
+			k->ino = sock_ino(peer);
+		}
 	}
-	if (un->len)
-		return un_name_key(un);
-	peer = unix_peer(sk);
-	return peer ? mix((__u64)peer, 0) : 0;
 }
 
 #define SKB_WALK_MAX 64

@@ -77,10 +77,13 @@ int BPF_PROG(exit_splice, struct pt_regs *regs, long ret)
 
 	if (!in)
 		return 0;
-	/* the send first: a reader of the output may already have it */
-	if (in->b.id)
+	/*
+	 * The send first: a reader of the output may already have it. What failed, failed on the
+	 * side that had nothing to give, or no room.
+	 */
+	if (in->b.id && (ret >= 0 || in->sleep_on_b))
 		emit_side(in, &in->b, OP_SEND, ret, 0, in->sleep_on_b);
-	if (in->a.id)
+	if (in->a.id && (ret >= 0 || !in->sleep_on_b))
 		emit_side(in, &in->a, row->out_arg == ARG_NONE ? in->op : OP_RECV, ret,
 			  row->sys_flags & SYSF_PEEK ? OPF_PEEK : 0, !in->sleep_on_b);
 	return 0;

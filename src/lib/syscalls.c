@@ -27,7 +27,7 @@
 			FAM_SPLICE, OP_SEND, BUF_NONE, A, A, in, out, sys_flags \
 		}                                                               \
 	}
-#define WAIT(name)                                          \
+#define WAIT(name, sys_flags)                               \
 	{                                                   \
 		__NR_##name, #name,                         \
 		{                                           \
@@ -61,10 +61,11 @@ static const struct syscall_row rows[] = {
 	SPLICE(vmsplice, 0, A, 0),
 	SPLICE(sendfile, 1, 0, 0),
 	SPLICE(copy_file_range, 0, 2, 0),
-	WAIT(ppoll),
-	WAIT(pselect6),
-	WAIT(epoll_pwait),
-	WAIT(epoll_pwait2),
+	WAIT(ppoll, 0),
+	WAIT(pselect6, 0),
+	WAIT(epoll_pwait, 0),
+	WAIT(epoll_pwait2, 0),
+	WAIT(restart_syscall, SYSF_RESTART),
 	CTL(accept, OP_ACCEPT, CTL_RET, 0),
 	CTL(accept4, OP_ACCEPT, CTL_RET, 0),
 	CTL(connect, OP_CONNECT, CTL_FD, 0),
@@ -79,13 +80,13 @@ static const struct syscall_row rows[] = {
 	CTL(socketpair, OP_CREATE, CTL_PAIR3, 0),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
-	WAIT(poll),
+	WAIT(poll, 0),
 #endif
 #ifdef __NR_select
-	WAIT(select),
+	WAIT(select, 0),
 #endif
 #ifdef __NR_epoll_wait
-	WAIT(epoll_wait),
+	WAIT(epoll_wait, 0),
 #endif
 #ifdef __NR_dup2
 	CTL(dup2, OP_NONE, CTL_FD, SYSF_RENUMBER),

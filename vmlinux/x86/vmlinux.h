@@ -194,6 +194,7 @@ struct sock {
 	struct {
 		atomic_t rmem_alloc;
 	} sk_backlog;
+	struct socket *sk_socket;
 	int sk_rcvbuf;
 	int sk_sndbuf;
 	int sk_wmem_queued;
@@ -206,6 +207,11 @@ struct sock {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 };
 
 struct sockaddr_un {
