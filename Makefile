@@ -8,12 +8,13 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CLANG ?= clang
-BPFTOOL ?= bpftool
+# Debian has it where only root looks
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN_E2E ?= truth
-C_FILES = $(shell git ls-files '*.c' '*.h' | grep -v '^vmlinux/')
+C_FILES := $(sort $(wildcard bpf/*.[ch] include/ipcspy/*.h src/*/*.[ch] tests/*/*.[ch]))
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
@@ -53,11 +54,11 @@ all: $(BUILD)/ipcspy $(BUILD)/ipcspy-demo
 
 $(BUILD)/ipcspy: $(BUILD)/src/cmd/main.o $(LIB_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
 
 $(BUILD)/ipcspy-demo: $(DEMO_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -lm
 
 $(BUILD)/%.bpf.o: %.bpf.c
 	$(call say,CLANG,$@)
@@ -67,11 +68,20 @@ $(BUILD)/%.bpf.o: %.bpf.c
 # Linking first deduplicates BTF: the skeleton shrinks a hundredfold.
 $(BUILD)/ipcspy.bpf.o: $(BPF_OBJ)
 	$(call say,BPFLINK,$@)
-	$(Q)$(BPFTOOL) gen object $@ $^
+	$(Q)$(BPFTOOL) gen object $@ $(filter %.o,$^)
 
 $(BUILD)/ipcspy.skel.h: $(BUILD)/ipcspy.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name ipcspy_bpf > $@
+
+# Written anew when what is compiled, or how, changes: everything depends on it.
+FLAGS := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(LIB_SRC) $(DEMO_SRC) $(BPF_SRC)
+$(BUILD)/flags: force
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
+
+$(LIB_OBJ) $(DEMO_OBJ) $(BPF_OBJ) $(BUILD)/ipcspy.bpf.o $(BUILD)/src/cmd/main.o \
+	$(BUILD)/ipcspy $(BUILD)/ipcspy-demo: $(BUILD)/flags
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$@)
@@ -101,7 +111,8 @@ demo:
 ## check: install what is missing, then every test there is (as root)
 check:
 	$(Q).ci/deps
-	$(Q)$(MAKE) --no-print-directory WERROR=1 all lint unit selftest asan bench-quick e2e
+	$(Q)for t in all lint unit selftest asan bench-quick e2e; do \
+		$(MAKE) --no-print-directory -j1 WERROR=1 $$t || exit 1; done
 
 ## unit: build and run the unit and golden tests (no privileges)
 unit: $(UNIT_BIN)
@@ -167,7 +178,7 @@ clean:
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: all demo check unit selftest e2e asan bench bench-quick lint format vmlinux compdb install \
+.PHONY: force all demo check unit selftest e2e asan bench bench-quick lint format vmlinux compdb install \
 	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \

@@ -46,8 +46,11 @@ static void set_width(struct output *out, unsigned int *rows)
 
 static int open_file(const char *name)
 {
-	/* O_NONBLOCK: a FIFO nobody reads shall be an error, not a wait without end. */
-	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	/*
+	 * O_NONBLOCK: a FIFO nobody reads shall be an error, not a wait without end. No O_TRUNC:
+	 * what was in the file stays until there is something to put in its place.
+	 */
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
 	return open(name, flags, 0600);
 }
@@ -96,6 +99,14 @@ void output_message(struct output *out, const struct message *msg, uint64_t star
 		message_text_head(&out->sink);
 	out->head_done = true;
 	message_text(&out->sink, msg, start_ns, out->text.style.ascii);
+}
+
+int output_begin(struct output *out)
+{
+	/* A device or a pipe cannot be truncated and need not be. */
+	if (out->owns_fd && ftruncate(out->sink.fd, 0) && errno != EINVAL)
+		return -errno;
+	return 0;
 }
 
 int output_flush(struct output *out)

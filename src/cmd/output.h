@@ -30,6 +30,9 @@ struct output {
 int output_open(struct output *out, const struct opts *o);
 void output_close(struct output *out);
 
+/* The trace runs: empties the file that output_open() opened. Returns 0 or -errno. */
+int output_begin(struct output *out);
+
 /* A message line, buffered. */
 void output_message(struct output *out, const struct message *msg, uint64_t start_ns);
 

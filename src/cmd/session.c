@@ -262,6 +262,9 @@ int session_run(struct session *s)
 	err = probe_attach(s->probe);
 	if (err)
 		return probe_failed(s, err);
+	err = output_begin(s->out);
+	if (err)
+		return write_failed(s, err);
 	if (s->command->argv)
 		err = command_go(s->command);
 	if (!err)

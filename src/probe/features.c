@@ -167,6 +167,8 @@ size_t probe_features(struct probe_feature *out, size_t max)
 		add(&t, caps[i].name, caps[i].need, ok, "%s%s",
 		    ok ? "without it: " : "missing: ", caps[i].without);
 	}
+	add(&t, "pid namespace", NEED_REQUIRED, in_init_pid_ns(), "%s",
+	    in_init_pid_ns() ? "the machine's" : "one of its own: run ipcspy in the machine's");
 	add_load(&t);
 	return t.cnt;
 }

@@ -39,6 +39,9 @@ int loss_emit(struct probe *p);
 /* names.c: emits EV_NAME for what this record mentions, when /proc knows it. */
 int names_emit(struct probe *p, const struct ev_hdr *hdr);
 
+/* probe.c: whether pids here are those that the kernel side sees. */
+bool in_init_pid_ns(void);
+
 /* features.c: the capabilities that this process lacks, as text; "" none. */
 void missing_capabilities(char *buf, size_t len);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,8 +170,22 @@ static size_t ring_size(size_t want)
 	return n;
 }
 
+#define INIT_PID_NS_INO 0xEFFFFFFCu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
+bool in_init_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == INIT_PID_NS_INO;
+}
+
 static int check_opts(struct probe *p, const struct probe_opts *opts)
 {
+	/* The kernel side sees the pids of the machine: here they would name others. */
+	if (!in_init_pid_ns())
+		return probe_fail(p, -EOPNOTSUPP,
+				  "this is a pid namespace of its own, where pids mean others; "
+				  "run ipcspy in the machine's");
 	for (size_t i = 0; i < opts->pid_cnt; i++)
 		if (kill(opts->pids[i], 0) && errno == ESRCH)
 			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
