@@ -101,6 +101,11 @@ void chan_reopen(struct model *m, struct chan *c)
 	m->closed_cnt--;
 }
 
+bool chan_was_open(const struct chan *c, uint64_t at_ns)
+{
+	return c->open || at_ns < c->closed_ns;
+}
+
 void chan_hold(struct model *m, struct chan *c)
 {
 	if (!c->in_held.next)

@@ -82,7 +82,7 @@ static struct chan *tcp_new(struct model *m, struct obj *o)
 }
 
 /* The other end of o's connection, if it is here and its place for o is free. */
-static struct obj *find_other(const struct model *m, const struct obj *o)
+static struct obj *find_other(const struct model *m, const struct obj *o, uint64_t at_ns)
 {
 	const struct tcp *t;
 
@@ -92,7 +92,7 @@ static struct obj *find_other(const struct model *m, const struct obj *o)
 		    !addr_equal(&i->net->raddr, &o->net->laddr))
 			continue;
 		t = i->chan->priv;
-		if (!t->side[!i->side] && i->chan->open)
+		if (!t->side[!i->side] && chan_was_open(i->chan, at_ns))
 			return i;
 	}
 	return NULL;
@@ -134,7 +134,7 @@ static int tcp_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, b
 		return err;
 	if (!o->chan && (connected || listening(o))) {
 		supersede(m, o);
-		other = connected ? find_other(m, o) : NULL;
+		other = connected ? find_other(m, o, ev->hdr.ts_ns) : NULL;
 		if (other) {
 			t = other->chan->priv;
 			t->side[!other->side] = o;

@@ -63,14 +63,14 @@ static void leave_unused(struct model *m, struct obj *o)
 }
 
 /* Joins o to the channel of its peer, when that names o as its own and the place is free. */
-static bool join_peer(struct model *m, struct obj *o)
+static bool join_peer(struct model *m, struct obj *o, uint64_t at_ns)
 {
 	struct obj *other = unix_at(m, o->peer);
 	struct unix_pair *up;
 	unsigned int side;
 
 	if (!other || other == o || other->peer != o->self || other->cls != o->cls ||
-	    !other->chan || other->chan == o->chan || !other->chan->open)
+	    !other->chan || other->chan == o->chan || !chan_was_open(other->chan, at_ns))
 		return false;
 	up = other->chan->priv;
 	side = !other->side;
@@ -109,7 +109,7 @@ static int pair_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, 
 
 	if (err)
 		return err;
-	if (!join_peer(m, o) && !o->chan) {
+	if (!join_peer(m, o, ev->hdr.ts_ns) && !o->chan) {
 		if (!ev->peer && !(ev->hdr.flags & (OBJF_LISTEN | OBJF_CONNECTED)))
 			return 0;
 		if (!pair_new(m, o))

@@ -26,6 +26,7 @@ struct obj {
 	uint8_t mech, side;
 	uint8_t flags; /* OBJF_* of the latest description */
 	bool described, dead;
+	bool begun; /* described in the order of the records, not by a snapshot ahead of them */
 	uint64_t
 		since_ns; /* when it was found at attach: calls that returned before do not count */
 	uint32_t netns, capacity;
@@ -56,7 +57,11 @@ struct chan_class {
 	const char *unit; /* of capacity and backlog */
 	enum chan_shape shape;
 
-	/* o was described by ev, for the first time or again: sets o->chan, o->side if it can. */
+	/*
+	 * o was described by ev, for the first time or again: sets o->chan, o->side if it can.
+	 * A snapshot after the first may be ahead of records that are still to come; what it
+	 * says about a new object's content is not in ev, and the next one is the first.
+	 */
 	int (*on_obj)(struct model *m, struct obj *o, const struct ev_obj *ev, bool first);
 
 	/* p finished a send or a receive on o; called for failed ones, too. */

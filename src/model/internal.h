@@ -33,6 +33,7 @@ struct model {
 	uint64_t snap_gen; /* counts snapshots with holders */
 	uint64_t snap_ns;  /* begin of the current one */
 	bool snap_holds;
+	bool snap_ahead;   /* inside one that is not the first: records before it may come later */
 	uint64_t addr_gen; /* changes whenever a datagram address may lead elsewhere */
 	struct proc *last_proc;
 	struct obj *last_obj;
@@ -122,6 +123,8 @@ void chan_free(struct model *m, struct chan *c);
 int chan_set_name(struct chan *c, const char *name, size_t len);
 void chan_close(struct model *m, struct chan *c);
 void chan_reopen(struct model *m, struct chan *c);
+/* Was it open then? A snapshot may have closed it before all records of its time came. */
+bool chan_was_open(const struct chan *c, uint64_t at_ns);
 /* Has settle() called when time goes on. */
 void chan_hold(struct model *m, struct chan *c);
 void chan_backlog(struct chan *c, unsigned int dir, uint64_t now);

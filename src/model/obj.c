@@ -72,9 +72,18 @@ void obj_free(struct model *m, struct obj *o)
 	free(o);
 }
 
+/* What an object holds at a later moment than that of the records to come says nothing. */
+static const struct ev_obj *without_content(const struct ev_obj *ev, struct ev_obj *copy)
+{
+	*copy = *ev;
+	copy->hdr.flags &= ~(uint32_t)(OBJF_BACKLOG | OBJF_SEQ | OBJF_FULL);
+	return copy;
+}
+
 int obj_describe(struct model *m, const struct ev_obj *ev)
 {
 	struct obj *o = obj_get(m, ev->chan, ev->mech);
+	struct ev_obj copy;
 	bool first;
 	int err;
 
@@ -82,7 +91,11 @@ int obj_describe(struct model *m, const struct ev_obj *ev)
 		return mech_class(ev->mech) ? -ENOMEM : 0;
 	if (o->mech != ev->mech)
 		return 0;
-	first = !o->described;
+	first = !o->begun;
+	if (m->snap_ahead && first)
+		ev = without_content(ev, &copy);
+	else
+		o->begun = true;
 	o->described = true;
 	if (first && ev->hdr.flags & OBJF_SNAPSHOT)
 		o->since_ns = ev->hdr.ts_ns;

@@ -75,6 +75,7 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 		inflight_end(m, i);
 	m->snap_ns = ev->hdr.ts_ns;
 	m->snap_holds = ev->hdr.flags & SNAPF_HOLDS;
+	m->snap_ahead = !(ev->hdr.flags & SNAPF_FIRST);
 	if (m->snap_holds) {
 		m->snap_gen++;
 		holders_clear(m);
@@ -108,7 +109,7 @@ int snap_event(struct model *m, const struct event *ev)
 	}
 	if (flags & SNAPF_HOLDS && m->snap_holds)
 		close_unheld(m);
-	m->snap_holds = false;
+	m->snap_holds = m->snap_ahead = false;
 	return fold_closed(m, m->opts.keep_closed);
 }
 

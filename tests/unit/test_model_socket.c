@@ -334,6 +334,85 @@ static void test_seqpacket(void **state)
 	assert_string_equal(feed_chan(f, 0)->unit, "messages");
 }
 
+/* A client and, later, the server's end of its connection. */
+static struct ev_obj end_make(enum ipcspy_mech mech, bool server, uint64_t ts_ns)
+{
+	struct ev_obj o = obj_make(mech, server ? 2 : 1, ts_ns);
+
+	o.hdr.flags = OBJF_CONNECTED | OBJF_BACKLOG | (mech == MECH_TCP ? OBJF_SEQ : 0);
+	o.self = server ? 0xb : 0xa;
+	o.peer = server ? 0xa : 0xb;
+	o.laddr = addr4("127.0.0.1", server ? 80 : 50000);
+	o.raddr = addr4("127.0.0.1", server ? 50000 : 80);
+	o.snd_seq = server ? 5000 : 1000;
+	o.rcv_seq = server ? 1000 : 5000;
+	return o;
+}
+
+static void end_op(struct feed *f, enum ipcspy_mech mech, enum ipcspy_op kind, uint64_t id,
+		   uint32_t pid, uint64_t enter_ns, uint64_t exit_ns, uint32_t seq)
+{
+	struct ev_op op = op_make(mech, kind, id, pid, enter_ns, exit_ns, 5);
+
+	op.hdr.flags |= mech == MECH_TCP ? OPF_SEQ : 0;
+	op.seq = seq;
+	feed_op(f, &op);
+}
+
+/* Ten messages each way, the first sent before the server's end is described. */
+static void talk(struct feed *f, enum ipcspy_mech mech, uint64_t t)
+{
+	struct ev_obj server = end_make(mech, true, t + 20);
+	struct flow *there, *back;
+
+	server.backlog = mech == MECH_UNIX_SEQPACKET ? 1 : 5;
+	for (uint32_t i = 0; i < 10; i++, t += 1000) {
+		end_op(f, mech, OP_SEND, 1, A, t, t + 10, 1005 + 5 * i);
+		if (i == 0)
+			feed_obj(f, &server);
+		end_op(f, mech, OP_RECV, 2, B, t, t + 30, 1005 + 5 * i);
+		end_op(f, mech, OP_SEND, 2, B, t + 40, t + 50, 5005 + 5 * i);
+		end_op(f, mech, OP_RECV, 1, A, t + 40, t + 70, 5005 + 5 * i);
+	}
+	assert_int_equal(feed_chan_cnt(f), 1);
+	there = feed_flow(f, NULL, A, B);
+	back = feed_flow(f, NULL, B, A);
+	assert_non_null(there);
+	assert_non_null(back);
+	assert_true(there->messages == 10 && there->latency.max == 30);
+	assert_true(back->messages == 10 && back->latency.max == 30);
+	assert_int_equal(feed_chan(f, 0)->unpaired, 0);
+}
+
+/*
+ * A snapshot overtakes what is still in the ring: it finds everything closed, and then the records
+ * of how it was opened and used arrive.
+ */
+static void overtaken(struct feed *f, enum ipcspy_mech mech, bool describes)
+{
+	struct ev_obj client = end_make(mech, false, T0), server = end_make(mech, true, T0 + SEC);
+
+	server.snd_seq += 50;
+	server.rcv_seq += 50;
+	feed_obj(f, &client);
+	feed_snap(f, SNAPF_HOLDS | SNAPF_LAST, T0 + SEC);
+	if (describes)
+		feed_obj(f, &server);
+	feed_snap(f, SNAPF_HOLDS | SNAPF_LAST | SNAPF_END, T0 + SEC + 10);
+	talk(f, mech, T0 + 100);
+}
+
+static void test_snapshot_ahead(void **state)
+{
+	static const enum ipcspy_mech mechs[] = {MECH_UNIX_STREAM, MECH_UNIX_SEQPACKET, MECH_TCP};
+
+	for (unsigned int i = 0; i < 6; i++) {
+		overtaken(*state, mechs[i / 2], i % 2);
+		teardown(state);
+		setup(state);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -345,7 +424,7 @@ int main(void)
 		T(test_tcp_long),           T(test_tcp_overlap),
 		T(test_tcp_loss),           T(test_tcp_remote),
 		T(test_tcp_tuple_reuse),    T(test_tcp_namespaces),
-		T(test_seqpacket),
+		T(test_seqpacket),          T(test_snapshot_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
