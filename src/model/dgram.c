@@ -185,12 +185,18 @@ int dgram_recv(struct model *m, struct obj *o, struct chan *c, struct proc *p,
 
 	if (!ep)
 		return -ENOMEM;
+	if (op->hdr.flags & OPF_ERRQUEUE) {
+		ep_count(ep, op, true);
+		return 0;
+	}
 	q->received = true;
 	moved = ep_count(ep, op, true);
 	ep_fullness(ep, 0, op);
 	if (op->hdr.flags & OPF_BACKLOG)
 		chan_backlog(c, 0, op->backlog);
-	if (op->ret == -EAGAIN)
+	/* Behind what SO_PEEK_OFF has passed there may be nothing while there is something before
+	 * it. */
+	if (op->ret == -EAGAIN && !(op->hdr.flags & OPF_PEEK))
 		pair_msgs_empty(&q->msgs, op->enter_ns);
 	if (!moved)
 		return 0;

@@ -118,6 +118,8 @@ bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
 	ep->chan->last_ns = op->hdr.ts_ns;
 	if (!(flags & OPF_MORE))
 		ep->calls++;
+	if (flags & OPF_ERRQUEUE)
+		return false;
 	if (op->blocked_ns)
 		span_add(&ep->blocked, op->blocked_ns);
 	if (op->ret < 0) {
@@ -130,7 +132,7 @@ bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
 					       : 0);
 		ep->stall_since_ns = 0;
 	}
-	if (flags & (OPF_PEEK | OPF_ERRQUEUE) || (op->ret == 0 && !messages))
+	if (flags & OPF_PEEK || (op->ret == 0 && !messages))
 		return false;
 	ep->messages++;
 	ep->bytes += (uint32_t)op->ret;
@@ -172,6 +174,8 @@ void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op)
 	bool send = ep->role == EP_SEND;
 	uint64_t now_ns = op->hdr.ts_ns, counted;
 
+	if (flags & OPF_ERRQUEUE)
+		return;
 	chan_full(c, dir, flags & OPF_FULL || (send && op->ret == -EAGAIN), now_ns);
 	if (!send)
 		return;

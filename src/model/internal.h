@@ -142,7 +142,8 @@ struct endpoint *ep_of_obj(struct model *m, struct obj *o, struct chan *c, struc
 			   enum ep_role role);
 /*
  * Counts the call. Returns true when it moved data; an empty message does,
- * if `messages`, an end of file never.
+ * if `messages`, an end of file never. What is in the error queue is not the
+ * channel's: of such a call nothing else counts (recv(2), MSG_ERRQUEUE).
  */
 bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages);
 /* Fullness of one direction after a call. */

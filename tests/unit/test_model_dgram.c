@@ -154,6 +154,36 @@ static void test_udp_drops(void **state)
 	assert_in_range(fl->latency.max, SEC - MS, SEC + MS);
 }
 
+/* Empty error queues, and looks beyond what was looked at, say nothing about the queue. */
+static void test_udp_error_queue(void **state)
+{
+	struct ev_op poll = op_make(MECH_UDP, OP_RECV, 2, B, T0 + SEC, T0 + SEC + 10, -EAGAIN);
+	struct feed *f = *state;
+	struct endpoint *ep;
+	struct chan *c;
+
+	udp_obj(f, 1, "127.0.0.1", 40000, "127.0.0.1", 53, 1);
+	udp_obj(f, 2, "127.0.0.1", 53, "0.0.0.0", 0, 1);
+	for (uint32_t i = 0; i < 11; i++)
+		udp_send(f, 1, A, T0 + i * MS, 512, 1000 + i, NULL, 0);
+	udp_recv(f, 2, B, T0 + 100 * MS, 512, 1000, "127.0.0.1", 40000);
+	poll.hdr.flags |= OPF_ERRQUEUE | OPF_FULL;
+	feed_op(f, &poll);
+	poll.ret = 100;
+	feed_op(f, &poll);
+	poll.hdr.flags = OPF_PEEK;
+	poll.ret = -EAGAIN;
+	feed_op(f, &poll);
+	for (uint32_t i = 1; i < 11; i++)
+		udp_recv(f, 2, B, T0 + 2 * SEC + i * MS, 512, 1000 + i, "127.0.0.1", 40000);
+	c = feed_chan_named(f, "udp:127.0.0.1:53");
+	ep = feed_ep(c, B, EP_RECV);
+	assert_true(feed_flow(f, c, A, B)->messages == 11);
+	assert_true(c->dropped == 0 && c->unpaired == 0);
+	assert_true(ep->calls == 14 && ep->messages == 11 && ep->would_block == 1);
+	assert_true(ep->errors == 0 && c->backlog.full_ns == 0);
+}
+
 static void test_udp_remote(void **state)
 {
 	struct feed *f = *state;
@@ -348,7 +378,7 @@ int main(void)
 		T(test_udp_remote),           T(test_udp_many_remotes),
 		T(test_unix_names_and_peers), T(test_unix_late_receivers),
 		T(test_unix_relative_name),   T(test_unix_found_with_messages),
-		T(test_many_to_many),
+		T(test_many_to_many),         T(test_udp_error_queue),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
