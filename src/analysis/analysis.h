@@ -41,6 +41,12 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 /* True when the operation belongs in "blocked now": asleep, and not merely idle in poll. */
 bool inflight_is_blocked(const struct inflight *i);
 
+/*
+ * False for a channel that only strangers have used: it was followed because it
+ * looked as if it led to a target (an address, a port), and is in no report.
+ */
+bool chan_concerns_target(const struct chan *c);
+
 /* False for a stranger that waits on what no target has open any more. */
 bool inflight_concerns_target(const struct inflight *i);
 

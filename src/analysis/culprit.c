@@ -210,10 +210,13 @@ struct culprit find_culprit(const struct model *m)
 
 	hmap_init(&g.index);
 	hmap_init(&g.pairs);
-	list_for_each (c, model_chans(m), struct chan, in_model)
+	list_for_each (c, model_chans(m), struct chan, in_model) {
+		if (!chan_concerns_target(c))
+			continue;
 		list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
 			if (!err)
 				err = add_waits_of(&g, ep);
+	}
 	if (!err) {
 		measure_sleep(&g, m);
 		pass_blame(&g);

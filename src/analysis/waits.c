@@ -91,6 +91,17 @@ bool inflight_is_blocked(const struct inflight *i)
 	return i->asleep && i->op != OP_WAIT;
 }
 
+bool chan_concerns_target(const struct chan *c)
+{
+	if (c->touched_by_target)
+		return true;
+	/* A process may have become a target, by its name, after what it did. */
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		if (ep->proc->target)
+			return true;
+	return false;
+}
+
 bool inflight_concerns_target(const struct inflight *i)
 {
 	if (i->proc->target || !i->chan)

@@ -297,17 +297,21 @@ static void put_culprit(struct json *j, const struct model *m)
 }
 
 struct rows {
-	struct walk chans, flows, blocked, states;
+	struct walk procs, chans, flows, conversations, blocked, states;
 };
 
 static int rows_init(struct rows *r, const struct model *m)
 {
 	int err;
 
-	*r = (struct rows){WALK_INIT, WALK_INIT, WALK_INIT, WALK_INIT};
-	err = walk_chans(&r->chans, m);
+	*r = (struct rows){0};
+	err = walk_procs(&r->procs, m);
+	if (!err)
+		err = walk_chans(&r->chans, m);
 	if (!err)
 		err = walk_flows(&r->flows, m, FLOWS_BY_CHAN);
+	if (!err)
+		err = walk_conversations(&r->conversations, m);
 	if (!err)
 		err = walk_blocked(&r->blocked, m);
 	if (!err)
@@ -319,8 +323,10 @@ static void rows_fini(struct rows *r)
 {
 	walk_fini(&r->states);
 	walk_fini(&r->blocked);
+	walk_fini(&r->conversations);
 	walk_fini(&r->flows);
 	walk_fini(&r->chans);
+	walk_fini(&r->procs);
 }
 
 static void put_rows(struct json *j, const struct model *m, const struct rows *r)
@@ -336,8 +342,8 @@ static void put_rows(struct json *j, const struct model *m, const struct rows *r
 	json_end(j);
 
 	json_array(j, "conversations");
-	list_for_each (c, model_conversations(m), struct conversation, in_model)
-		put_conversation(j, c);
+	for (size_t i = 0; i < r->conversations.cnt; i++)
+		put_conversation(j, r->conversations.v[i]);
 	json_end(j);
 
 	json_array(j, "blocked_now");
@@ -361,8 +367,8 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	put_trace(j, info);
 	put_loss(j, m);
 	json_array(j, "processes");
-	list_for_each (p, model_procs(m), struct proc, in_model)
-		put_proc(j, m, p);
+	for (size_t i = 0; i < rows.procs.cnt; i++)
+		put_proc(j, m, rows.procs.v[i]);
 	json_end(j);
 	put_rows(j, m, &rows);
 	put_culprit(j, m);

@@ -93,7 +93,7 @@ int walk_chans(struct walk *w, const struct model *m)
 	int err;
 
 	list_for_each (c, model_chans(m), struct chan, in_model) {
-		err = push(w, &cap, c);
+		err = chan_concerns_target(c) ? push(w, &cap, c) : 0;
 		if (err)
 			return err;
 	}
@@ -107,6 +107,8 @@ int walk_flows(struct walk *w, const struct model *m, enum flow_order order)
 	int err;
 
 	list_for_each (c, model_chans(m), struct chan, in_model) {
+		if (!chan_concerns_target(c))
+			continue;
 		list_for_each (f, &c->flows, struct flow, in_chan) {
 			err = push(w, &cap, f);
 			if (err)
@@ -115,6 +117,56 @@ int walk_flows(struct walk *w, const struct model *m, enum flow_order order)
 	}
 	sort(w, order == FLOWS_BUSIEST ? by_busy : by_chan_then_busy);
 	return 0;
+}
+
+int walk_conversations(struct walk *w, const struct model *m)
+{
+	size_t cap = 0;
+	int err;
+
+	list_for_each (v, model_conversations(m), struct conversation, in_model) {
+		if (!chan_concerns_target(v->chan_ab) && !chan_concerns_target(v->chan_ba))
+			continue;
+		err = push(w, &cap, v);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Everybody at a channel. */
+static int put_users(struct hmap *procs, const struct chan *c)
+{
+	int err = 0, e;
+
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan) {
+		e = hmap_put(procs, (uintptr_t)ep->proc, ep->proc);
+		if (e)
+			err = e;
+	}
+	list_for_each (h, model_holders(c), struct holder, in_chan) {
+		e = hmap_put(procs, (uintptr_t)h->proc, h->proc);
+		if (e)
+			err = e;
+	}
+	return err;
+}
+
+int walk_procs(struct walk *w, const struct model *m)
+{
+	struct hmap users;
+	size_t cap = 0;
+	int err = 0;
+
+	hmap_init(&users);
+	list_for_each (c, model_chans(m), struct chan, in_model)
+		if (!err && chan_concerns_target(c))
+			err = put_users(&users, c);
+	list_for_each (p, model_procs(m), struct proc, in_model)
+		if (!err && (p->target || hmap_get(&users, (uintptr_t)p)))
+			err = push(w, &cap, p);
+	hmap_fini(&users);
+	return err;
 }
 
 static int walk_inflight(struct walk *w, const struct model *m, bool blocked_only)

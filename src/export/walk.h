@@ -4,7 +4,7 @@
  *
  * The vectors hold borrowed pointers, valid until the model is fed again; their
  * owner frees them with walk_fini(). Nothing here changes the model. Functions
- * return 0 or -ENOMEM.
+ * return 0 or -ENOMEM. What has nothing to do with a target is left out.
  */
 #ifndef IPCSPY_WALK_H
 #define IPCSPY_WALK_H
@@ -33,6 +33,12 @@ enum flow_order { FLOWS_BY_CHAN, FLOWS_BUSIEST };
 /* struct flow: by channel and then busiest, or busiest of all first. Busy is messages, then bytes.
  */
 int walk_flows(struct walk *w, const struct model *m, enum flow_order order);
+
+/* struct conversation, in the model's order */
+int walk_conversations(struct walk *w, const struct model *m);
+
+/* struct proc, in the model's order: targets, and who uses or holds a channel of walk_chans() */
+int walk_procs(struct walk *w, const struct model *m);
 
 /* struct inflight: what belongs in "blocked now", longest first */
 int walk_blocked(struct walk *w, const struct model *m);

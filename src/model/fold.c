@@ -37,7 +37,8 @@ static struct chan *fold_row(struct model *m, const struct chan *c)
 
 	if (m->fold_rows.cnt >= ROWS_MAX)
 		name = "[closed]";
-	key = hmap_mix(name_hash(name), c->mech);
+	/* What no target touched is in no report: it stays apart. */
+	key = hmap_mix(name_hash(name), c->mech | (uint64_t)c->touched_by_target << 32);
 	row = hmap_get(&m->fold_rows, key);
 	if (row)
 		return row;

@@ -166,6 +166,8 @@ int snap_inflight(struct model *m, const struct ev_inflight *ev)
 		p->waits.now_ns = ev->blocked_ns;
 	if (!i->chan)
 		return 0;
+	if (p->target)
+		i->chan->touched_by_target = true;
 	if (!i->chan->open)
 		chan_reopen(m, i->chan);
 	return show_blocked(m, i, o);

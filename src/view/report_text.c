@@ -149,6 +149,8 @@ static void put_undelivered(const struct view *v)
 	uint64_t dropped = 0, unpaired = 0;
 
 	list_for_each (c, model_chans(v->m), struct chan, in_model) {
+		if (!chan_concerns_target(c))
+			continue;
 		dropped += c->dropped;
 		unpaired += c->unpaired;
 	}
