@@ -137,7 +137,7 @@ static void put_proc(struct json *j, const struct model *m, const struct proc *p
 		json_null(j, "exe");
 	json_bool(j, "target", p->target);
 	json_bool(j, "exited", p->exited);
-	if (p->exited)
+	if (p->status_known)
 		json_i64(j, "exit_code", status_as_shell(p->exit_status));
 	else
 		json_null(j, "exit_code");

@@ -38,8 +38,9 @@ struct proc {
 	uint32_t pid, ppid;
 	uint64_t start_ns;
 	bool target, exited;
+	bool status_known;              /* its end was seen, not only that another has its pid */
 	unsigned int inflight_cnt;      /* operations of the latest snapshot */
-	int exit_status;                /* as wait(2) gives it; valid when exited */
+	int exit_status;                /* as wait(2) gives it; valid when status_known */
 	char comm[IPCSPY_COMM_LEN + 1]; /* any bytes, terminated */
 	char *exe;                      /* path, NULL unknown */
 	struct {

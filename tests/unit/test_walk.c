@@ -2,7 +2,10 @@
 /* What is in a report: what a target has to do with, and who else is there. */
 #include "feed.h"
 
+#include <string.h>
+
 #include "analysis/analysis.h"
+#include "export/report.h"
 #include "export/walk.h"
 
 #define TARGET   10
@@ -144,15 +147,33 @@ static void test_folded_apart(void **state)
 			assert_int_equal(c->folded, c->touched_by_target ? 10 : 9);
 }
 
+/* That a pid has a new owner says that the old one ended, and not how. */
+static void test_exit_code_unknown(void **state)
+{
+	const struct report_info info = {.host = "h", .kernel = "k", .arch = "a", .filter = "f"};
+	struct feed *f = *state;
+	struct sink out;
+	struct json j;
+
+	talk(f, 1, TARGET, PEER);
+	feed_proc_start(f, PEER, "next", T0);
+	feed_exit(f, TARGET, T0 + SEC);
+	sink_init_mem(&out);
+	json_init(&j, &out, 0);
+	assert_int_equal(report_json(&j, NULL, &info, f->m), 0);
+	assert_non_null(strstr(out.buf.s, "\"target\":false,\"exited\":true,\"exit_code\":null"));
+	assert_non_null(strstr(out.buf.s, "\"target\":true,\"exited\":true,\"exit_code\":0"));
+	sink_fini(&out);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_strangers_are_left_out),
-		T(test_held_by_target),
-		T(test_no_foreign_culprit),
-		T(test_folded_apart),
+		T(test_strangers_are_left_out), T(test_held_by_target),
+		T(test_no_foreign_culprit),     T(test_folded_apart),
+		T(test_exit_code_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
