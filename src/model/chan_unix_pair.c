@@ -6,7 +6,6 @@
  * connections wait to be accepted.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "model/internal.h"
 #include "model/pair_bytes.h"
@@ -54,10 +53,7 @@ static void leave_unused(struct model *m, struct obj *o)
 		return;
 	up = c->priv;
 	up->side[o->side] = NULL;
-	list_del(&o->in_chan);
-	o->chan = NULL;
-	o->priv = NULL;
-	memset(o->ep, 0, sizeof(o->ep));
+	obj_leave(m, o);
 	if (list_empty(&c->objs) && list_empty(&c->endpoints))
 		chan_free(m, c);
 }

@@ -26,14 +26,16 @@ struct obj {
 	uint8_t mech, side;
 	uint8_t flags; /* OBJF_* of the latest description */
 	bool described, dead;
-	bool begun; /* described in the order of the records, not by a snapshot ahead of them */
+	bool closed; /* without a channel: somebody closed it, and nobody used it since */
+	bool begun;  /* described in the order of the records, not by a snapshot ahead of them */
 	uint64_t
 		since_ns; /* when it was found at attach: calls that returned before do not count */
 	uint32_t netns, capacity;
 	uint64_t self, peer, ino;
 	struct obj_net *net;   /* addresses and bound name; NULL for pipes */
 	struct obj *next_same; /* others in the same bucket of an index */
-	struct list_node in_model, in_chan;
+	struct list_node in_model,
+		in_chan;   /* in_chan: in the model's loose ones without a channel */
 	uint64_t held_gen; /* the last snapshot in which somebody held it */
 };
 

@@ -28,6 +28,8 @@ struct model {
 	struct list_head closed; /* channels, oldest first */
 	struct list_head gone;   /* exited processes, oldest first */
 	unsigned int closed_cnt, gone_cnt;
+	struct list_head loose;  /* objects without a channel, by in_chan, oldest first */
+	unsigned int loose_made; /* since they were last looked through */
 	struct loss loss;
 	uint64_t next_chan_id;
 	uint64_t snap_gen; /* counts snapshots with holders */
@@ -98,6 +100,8 @@ struct obj *obj_get(struct model *m, uint64_t id, unsigned int mech);
 int obj_describe(struct model *m, const struct ev_obj *ev);
 void obj_join(struct obj *o, struct chan *c, unsigned int side);
 void obj_free(struct model *m, struct obj *o);
+/* o belongs to no channel any more. */
+void obj_leave(struct model *m, struct obj *o);
 /* p closed a descriptor of o: when nobody else used it, o is as good as closed. */
 void obj_closed_by(struct model *m, struct obj *o, const struct proc *p);
 

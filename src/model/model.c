@@ -32,6 +32,7 @@ struct model *model_new(const struct model_opts *opts)
 	list_init(&m->objs);
 	list_init(&m->inflight);
 	list_init(&m->conv_list);
+	list_init(&m->loose);
 	list_init(&m->held);
 	list_init(&m->closed);
 	list_init(&m->gone);
@@ -128,7 +129,7 @@ static int feed_op(struct model *m, const struct event *ev)
 	}
 	if (o->chan && !o->chan->open)
 		chan_reopen(m, o->chan);
-	o->dead = false;
+	o->dead = o->closed = false;
 	if ((op->op != OP_SEND && op->op != OP_RECV) || op->hdr.ts_ns <= o->since_ns)
 		return 0;
 	in_order.op = op;

@@ -10,6 +10,15 @@
 
 #include "model/internal.h"
 
+/*
+ * Sockets that make no channel (senders of datagrams, failed connects) come and
+ * go without end. Of those that were closed the latest stay, for late records
+ * and because the close may have been one of several descriptors.
+ */
+#define LOOSE_CLOSED 1024
+#define LOOSE_MAX    16384
+#define LOOSE_STEP   1024 /* so many new ones are worth a look through all */
+
 struct obj *obj_find(struct model *m, uint64_t id)
 {
 	struct obj *o = m->last_obj;
@@ -43,14 +52,15 @@ struct obj *obj_get(struct model *m, uint64_t id, unsigned int mech)
 		return NULL;
 	}
 	list_add_tail(&m->objs, &o->in_model);
+	list_add_tail(&m->loose, &o->in_chan);
+	m->loose_made++;
 	m->last_obj = o;
 	return o;
 }
 
 void obj_join(struct obj *o, struct chan *c, unsigned int side)
 {
-	if (o->chan)
-		list_del(&o->in_chan);
+	list_del(&o->in_chan);
 	o->chan = c;
 	o->priv = c->priv;
 	o->side = (uint8_t)side;
@@ -58,18 +68,47 @@ void obj_join(struct obj *o, struct chan *c, unsigned int side)
 	list_add_tail(&c->objs, &o->in_chan);
 }
 
+void obj_leave(struct model *m, struct obj *o)
+{
+	list_del(&o->in_chan);
+	list_add_tail(&m->loose, &o->in_chan);
+	o->chan = NULL;
+	o->priv = NULL;
+	memset(o->ep, 0, sizeof(o->ep));
+}
+
 void obj_free(struct model *m, struct obj *o)
 {
 	if (o->cls->on_gone)
 		o->cls->on_gone(m, o);
-	if (o->chan)
-		list_del(&o->in_chan);
+	list_del(&o->in_chan);
 	if (m->last_obj == o)
 		m->last_obj = NULL;
 	hmap_del(&m->objs_by_id, o->id);
 	list_del(&o->in_model);
 	free(o->net);
 	free(o);
+}
+
+/* Only between events that no operation waits behind: see ahead.h. */
+static void free_loose(struct model *m)
+{
+	unsigned int closed = 0, all = 0;
+
+	if (m->loose_made < LOOSE_STEP)
+		return;
+	m->loose_made = 0;
+	list_for_each (o, &m->loose, struct obj, in_chan) {
+		closed += o->closed;
+		all++;
+	}
+	list_for_each_safe (o, &m->loose, struct obj, in_chan) {
+		if (all <= LOOSE_MAX && !(o->closed && closed > LOOSE_CLOSED))
+			continue;
+		closed -= o->closed;
+		all--;
+		obj_free(m, o);
+	}
 }
 
 /* What an object holds at a later moment than that of the records to come says nothing. */
@@ -82,11 +121,13 @@ static const struct ev_obj *without_content(const struct ev_obj *ev, struct ev_o
 
 int obj_describe(struct model *m, const struct ev_obj *ev)
 {
-	struct obj *o = obj_get(m, ev->chan, ev->mech);
 	struct ev_obj copy;
+	struct obj *o;
 	bool first;
 	int err;
 
+	free_loose(m);
+	o = obj_get(m, ev->chan, ev->mech);
 	if (!o)
 		return mech_class(ev->mech) ? -ENOMEM : 0;
 	if (o->mech != ev->mech)
@@ -97,6 +138,7 @@ int obj_describe(struct model *m, const struct ev_obj *ev)
 	else
 		o->begun = true;
 	o->described = true;
+	o->closed = false;
 	if (first && ev->hdr.flags & OBJF_SNAPSHOT)
 		o->since_ns = ev->hdr.ts_ns;
 	o->flags = (uint8_t)ev->hdr.flags;
@@ -123,6 +165,7 @@ static bool used_by_others(const struct obj *o, const struct proc *p)
 
 void obj_closed_by(struct model *m, struct obj *o, const struct proc *p)
 {
+	o->closed = true;
 	if (!o->chan || o->cls->shape == SHAPE_PIPE || used_by_others(o, p))
 		return;
 	o->dead = true;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/internal.h"
+
 #define A 10 /* sender */
 #define B 20 /* receiver */
 
@@ -368,6 +370,29 @@ static void test_many_to_many(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* A resolver makes a socket for each question: what it leaves behind is bounded. */
+static void test_many_short_sockets(void **state)
+{
+	struct feed *f = *state;
+	struct ev_op end;
+
+	udp_obj(f, 2, "127.0.0.1", 53, "0.0.0.0", 0, 1);
+	for (uint64_t i = 0; i < 30000; i++) {
+		uint64_t t = T0 + i * MS;
+
+		udp_obj(f, 100 + i, "127.0.0.1", 40000, "127.0.0.1", 53, 1);
+		udp_send(f, 100 + i, A, t, 30, 1, NULL, 0);
+		udp_recv(f, 2, B, t + 200, 30, 1, "127.0.0.1", 40000);
+		end = op_make(MECH_UDP, OP_CLOSE, 100 + i, A, t + 300, t + 310, 0);
+		if (i < 10000) /* exit closes without a call */
+			feed_op(f, &end);
+		if (i == 10000)
+			assert_in_range(f->m->objs_by_id.cnt, 1025, 3000);
+	}
+	assert_in_range(f->m->objs_by_id.cnt, 16384, 18000);
+	assert_true(feed_flow(f, NULL, A, B)->messages == 30000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -379,6 +404,7 @@ int main(void)
 		T(test_unix_names_and_peers), T(test_unix_late_receivers),
 		T(test_unix_relative_name),   T(test_unix_found_with_messages),
 		T(test_many_to_many),         T(test_udp_error_queue),
+		T(test_many_short_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
