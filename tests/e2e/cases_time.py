@@ -42,8 +42,8 @@ def latency_misses(t, report, truth):
 RATES = [(m, o) for m in MECHANISMS
          for o in ("--rate 4000 -n 1500", "--rate 2000 -n 700 --size 4096 --senders 2",
                    "-n 4000", "-n 2000 --size 4096 --senders 2 --receivers 2")]
-RATES += [("unix-stream", "--size 65536 -n 300"), ("tcp", "--size 65536 -n 300"),
-          ("pipe", "--size 65536 -n 300"), ("pipe", "--rate 2000 -n 500 --chunk 50")]
+RATES += [("unix-stream", "--size 65536 -n 1000"), ("tcp", "--size 65536 -n 1000"),
+          ("pipe", "--size 65536 -n 1000"), ("pipe", "--rate 2000 -n 500 --chunk 50")]
 ATTEMPTS = 4
 
 
