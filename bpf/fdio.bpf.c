@@ -137,6 +137,8 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	if (!in)
 		return 0;
 	s.now_ns = bpf_ktime_get_ns();
+	/* how much of it was in the channel when the trace began is told by what is in it now */
+	s.exact = in->flags & OPF_BEFORE_ATTACH;
 	object_sample(&s, &in->a, in->op);
 	if (in->how == BUF_MSG) {
 		bpf_probe_read_user(&m, sizeof(m), (void *)in->buf);

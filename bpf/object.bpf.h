@@ -20,6 +20,7 @@ struct sample {
 	__u32 fp;
 	__u32 flags; /* OPF_FULL, OPF_EMPTY, OPF_BACKLOG, OPF_SEQ, OPF_FP */
 	__u64 dir;   /* names the direction of the channel, for crowded() */
+	__u64 exact; /* in: the backlog is needed, whatever it costs */
 };
 
 #define DIR_ALWAYS ~0ull /* messages here need fingerprints however few the senders */

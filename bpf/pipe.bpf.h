@@ -153,7 +153,7 @@ static __always_inline void pipe_sample(struct sample *s, const struct objref *o
 	}
 	if (cnt >= v.max)
 		s->flags |= OPF_FULL;
-	if (cnt > 1) {
+	if (cnt > 1 && !s->exact) {
 		if (!s->now_ns)
 			s->now_ns = bpf_ktime_get_ns();
 		if (s->now_ns - pipe_walked_ns < (cnt > RING_DEFAULT ? LONG_WALK_NS : WALK_NS))
