@@ -119,13 +119,16 @@ def attach_full(t, mechanism, size):
     t.ok("some were sent before, some since", 0 < sent["calls"] < n, str(sent))
     t.equal("each call sent a message", sent["calls"], sent["messages"])
     t.equal("each call sent it whole", sent["calls"] * size, sent["bytes"])
-    t.equal("messages of the flow", [sent["messages"]], [f["messages"] for f in flows])
+    # The call under way at attach returns while its receiver already drains: how much of its
+    # one message was inside before is known from either end only, and not at one moment.
+    t.between("messages of the flow", sent["messages"] - 1, sent["messages"],
+              sum(f["messages"] for f in flows))
     begun = got["bytes"] - sent["bytes"]  # what whole calls sent before
     inside = sum(f["bytes"] for f in flows)
     t.between("bytes of the flow: of the call under way only the rest",
               sent["bytes"] - size, sent["bytes"], inside)
     if mechanism in ("pipe", "fifo", "unix-stream"):
-        t.equal("bytes that were there before", held, n * size - inside)
+        t.between("bytes that were there before", held - size, held + size, n * size - inside)
         t.ok("backlog at its most", chan["backlog"]["max"] >= held, f"{chan['backlog']}, {held}")
     t.ok("bytes were there before", begun > 0, str(begun))
     attach_ns = report["trace"]["start_realtime_ns"] - (time.time_ns() - time.monotonic_ns())
