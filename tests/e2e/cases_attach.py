@@ -3,13 +3,15 @@
 import ctypes
 import fcntl
 import os
+import signal
 import stat
 import struct
 import termios
 import time
 
 from cases_stuck import attached, children, in_call
-from lib import MECHANISMS, MS, case, endpoints, flow_between, load_truth, task_state, wait_for
+from lib import (MECHANISMS, MS, case, endpoints, flow_between, load_truth, part_of, task_state,
+                 wait_for)
 
 SERVER = """
 import os, socket, sys
@@ -96,25 +98,36 @@ def unread(pid):
     return total
 
 
-HOLD_NS = 1200 * MS
-HELD = [(m, size) for m in MECHANISMS if m != "udp" for size in (512, 4096, 10000)]
+HOLD_NS = 2000 * MS
 
 
-@case(params=HELD)
-def attach_full(t, mechanism, size):
-    """The channel is full and its sender blocked when ipcspy comes; then it is
+@case(params=[(512,), (4096,), (10000,)])
+def attach_full(t, size):
+    """Channels are full and their senders blocked when ipcspy comes; then they are
     drained. What was inside has no name; every message from then on has."""
-    n = 12_000_000 // size if mechanism == "tcp" else 4_000_000 // size
-    p, pids, path = start_demo(t, mechanism, "--hold", f"{HOLD_NS}ns", "-n", n, "--size", size)
-    wait_for("the sender blocks", lambda: in_call(pids["send-0"]))
+    demos, held = {}, {}
+    for m in [m for m in MECHANISMS if m != "udp"]:  # whose senders wait outside of the call
+        n = (12_000_000 if m == "tcp" else 4_000_000) // size
+        demos[m] = start_demo(t, m, "--hold", f"{HOLD_NS}ns", "-n", n, "--size", size)
+    for _, pids, _ in demos.values():
+        wait_for("the sender blocks", lambda pid=pids["send-0"]: in_call(pid))
     time.sleep(0.2)
-    held = unread(pids["recv-0"])
-    report = attached(t, [pids["send-0"], pids["recv-0"]])
-    t.end(p)
-    truth = load_truth(path)
-    sent = endpoints(report, pids["send-0"], "send", mechanism)[0][1]
-    chan, got = endpoints(report, pids["recv-0"], "recv", mechanism)[0]
-    flows = flow_between(report, pids["send-0"], pids["recv-0"])
+    for m, (_, pids, _) in demos.items():
+        held[m] = unread(pids["recv-0"])
+    report = attached(t, [pid for _, pids, _ in demos.values() for pid in pids.values()])
+    for m, (p, _, path) in demos.items():
+        t.end(p)
+        t.prefix = m + ": "
+        truth = load_truth(path)
+        check_full(t, part_of(report, truth), truth, held[m])
+
+
+def check_full(t, report, truth, held):
+    size, n = truth["options"]["size"], truth["options"]["messages"]
+    src, dst = truth["senders"][0]["pid"], truth["receivers"][0]["pid"]
+    sent = endpoints(report, src, "send")[0][1]
+    chan, got = endpoints(report, dst, "recv")[0]
+    flows = flow_between(report, src, dst)
     t.equal("bytes received since", n * size, got["bytes"])
     t.ok("some were sent before, some since", 0 < sent["calls"] < n, str(sent))
     t.equal("each call sent a message", sent["calls"], sent["messages"])
@@ -123,14 +136,12 @@ def attach_full(t, mechanism, size):
     # one message was inside before is known from either end only, and not at one moment.
     t.between("messages of the flow", sent["messages"] - 1, sent["messages"],
               sum(f["messages"] for f in flows))
-    begun = got["bytes"] - sent["bytes"]  # what whole calls sent before
-    inside = sum(f["bytes"] for f in flows)
+    since = sum(f["bytes"] for f in flows)
     t.between("bytes of the flow: of the call under way only the rest",
-              sent["bytes"] - size, sent["bytes"], inside)
-    if mechanism in ("pipe", "fifo", "unix-stream"):
-        t.between("bytes that were there before", held - size, held + size, n * size - inside)
+              sent["bytes"] - size, sent["bytes"], since)
+    if truth["workload"] in ("pipe", "fifo", "unix-stream"):
+        t.between("bytes that were there before", held - size, held + size, n * size - since)
         t.ok("backlog at its most", chan["backlog"]["max"] >= held, f"{chan['backlog']}, {held}")
-    t.ok("bytes were there before", begun > 0, str(begun))
     attach_ns = report["trace"]["start_realtime_ns"] - (time.time_ns() - time.monotonic_ns())
     still_ns = truth["start_ns"] + HOLD_NS - attach_ns
     t.ok("attached before the hold ended", still_ns > 50 * MS, str(still_ns))
@@ -140,53 +151,54 @@ def attach_full(t, mechanism, size):
     t.equal("unpaired messages", 0, chan["unpaired"])
 
 
-@case(params=[(m, 1, 1) for m in MECHANISMS] + [(m, 2, 1) for m in MECHANISMS]
-      + [(m, 1, 2) for m in ("pipe", "udp")])
-def attach_running(t, mechanism, senders, receivers):
+@case(params=[(1, 1), (2, 1), (1, 2)])
+def attach_running(t, senders, receivers):
     """In the middle of traffic: each later message of a sender finds its receiver."""
-    p, pids, path = start_demo(t, mechanism, "-S", senders, "-R", receivers,
-                               "--rate", 2000, "-n", 4000, "--hold", "1ms")
-    time.sleep(0.3)
-    report = attached(t, pids.values())
-    t.end(p)
-    truth = load_truth(path)
-    for proc in truth["senders"]:
-        sent = sum(ep["messages"] for _, ep in
-                   endpoints(report, proc["pid"], "send", mechanism))
-        flows = [f for f in report["flows"] if f["src"].get("pid") == proc["pid"]
-                 and f["mechanism"] == mechanism]
-        t.ok(f"{proc['comm']}: attached in the middle", 100 < sent < 4000, str(sent))
-        # a call that was under way at attach has its message among the nameless first bytes
-        got = sum(f["messages"] for f in flows)
-        t.between(f"{proc['comm']}: messages of its flows", sent - 2, sent, got)
-        t.equal(f"{proc['comm']}: bytes of its flows", got * 512, sum(f["bytes"] for f in flows))
-    pairs = {(f["src_pid"], f["dst_pid"]) for f in truth["flows"]}
-    got = {(f["src"].get("pid"), f["dst"].get("pid")) for f in report["flows"]
-           if f["src"].get("pid")}
-    t.equal("who talks to whom", pairs, got)
+    n = 1600
+    demos = {m: start_demo(t, m, "-S", senders, "-R", receivers, "--rate", 700, "-n", n)
+             for m in MECHANISMS}
+    report = attached(t, [pid for _, pids, _ in demos.values() for pid in pids.values()])
+    for m, (p, _, path) in demos.items():
+        t.end(p)
+        truth = load_truth(path)
+        part = part_of(report, truth)
+        for proc in truth["senders"]:
+            t.prefix = f"{m}, {proc['comm']}: "
+            sent = sum(ep["messages"] for _, ep in endpoints(part, proc["pid"], "send"))
+            flows = [f for f in part["flows"] if f["src"].get("pid") == proc["pid"]]
+            t.ok("attached in the middle", 100 < sent < n, str(sent))
+            # a call that was under way at attach has its message among the nameless first bytes
+            got = sum(f["messages"] for f in flows)
+            t.between("messages of its flows", sent - 2, sent, got)
+            t.equal("bytes of its flows", got * 512, sum(f["bytes"] for f in flows))
+        pairs = {(f["src_pid"], f["dst_pid"]) for f in truth["flows"]}
+        got = {(f["src"].get("pid"), f["dst"].get("pid")) for f in part["flows"]
+               if f["src"].get("pid")}
+        t.equal("who talks to whom", pairs, got)
 
 
-@case(params=[(m, side) for m in MECHANISMS for side in ("send-0", "recv-0")])
-def peers(t, mechanism, side):
+@case(params=[(side, what) for side in ("send-0", "recv-0") for what in ("peers", "no-peers")])
+def peers(t, side, what):
     """One end is the target: the other is seen as its peer, or left out."""
-    for options in ([], ["--no-peers"]):
-        p, pids, _ = start_demo(t, mechanism, "--rate", 1000, "-n", 100000)
-        time.sleep(0.1)
-        report = attached(t, [pids[side]], "-d", "0.3", *options)
-        os.killpg(p.pid, 9)
+    demos = {m: start_demo(t, m, "--rate", 500, "-n", 100000) for m in MECHANISMS}
+    targets = {pids[side] for _, pids, _ in demos.values()}
+    report = attached(t, targets, "-d", "0.5", *(["--no-peers"] if what == "no-peers" else []))
+    for m, (p, pids, _) in demos.items():
+        os.killpg(p.pid, signal.SIGKILL)
+        t.prefix = m + ": "
         both = flow_between(report, pids["send-0"], pids["recv-0"])
         other = pids["send-0" if side == "recv-0" else "recv-0"]
-        seen = [ep for _, ep in endpoints(report, other, mechanism=mechanism)
-                if ep["role"] != "attach"]
-        if options:
-            t.equal(f"--no-peers: flows between {side} and the other", [], both)
-            t.equal("--no-peers: operations of the other", [], seen)
+        seen = [ep for _, ep in endpoints(report, other) if ep["role"] != "attach"]
+        if what == "no-peers":
+            t.equal(f"flows between {side} and the other", [], both)
+            t.equal("operations of the other", [], seen)
+            t.ok("operations of the target", endpoints(report, pids[side], side[:4]))
             continue
         t.ok("there is one flow with both ends", len(both) == 1 and both[0]["messages"] > 100,
-             str(report["flows"]))
+             str(both))
         t.ok("operations of the other", len(seen) == 1 and seen[0]["calls"] > 100, str(seen))
-        t.equal("only one is a target", [pids[side]],
-                [proc["pid"] for proc in report["processes"] if proc["target"]])
+    t.prefix = ""
+    t.equal("targets", targets, {proc["pid"] for proc in report["processes"] if proc["target"]})
 
 
 @case(params=[(k, when) for k in ("unix-stream", "unix-seqpacket", "tcp")

@@ -112,6 +112,7 @@ class T:
         self.failures, self.checks = [], 0
         self.last = self.last_told = None  # the last command, for the message of a failure
         self.background = []
+        self.prefix = ""  # of what is compared, where a case does so in a loop
         self.files = 0
 
     def path(self, name):
@@ -183,6 +184,21 @@ class T:
                    f"stderr: {r.err[-500:]!r}")
         return r.report, load_truth(truth)
 
+    def trace_demos(self, runs):
+        """Several workloads, one after the other, in one trace: loading the programs
+        takes longer than most of them. Yields (its part of the report, truth)."""
+        truths = [self.new_path(".truth") for _ in runs]
+        script = " && ".join(shlex.join([self.demo, *map(str, args), "--truth", path])
+                             for args, path in zip(runs, truths))
+        r = self.trace(command=["sh", "-c", script])
+        self.equal("status of the workloads", 0, r.report["trace"]["command"]["exit"],
+                   f"stderr: {r.err[-500:]!r}")
+        for args, path in zip(runs, truths):
+            self.prefix = " ".join(map(str, args)) + ": "
+            truth = load_truth(path)
+            yield part_of(r.report, truth), truth
+        self.prefix = ""
+
     def cleanup(self):
         for p in self.background:
             kill_group(p)
@@ -195,6 +211,7 @@ class T:
         if self.last is not self.last_told:
             self.last_told = self.last
             self.failures.append("ran: " + shlex.join(map(os.fsdecode, self.last)))
+        what = self.prefix + what
         self.failures.append(f"{what}: {text if len(text) < DETAIL else text[:DETAIL] + ' ...'}")
 
     def ok(self, what, condition, detail=""):
@@ -359,6 +376,16 @@ def same_name(a, b):
     if a.startswith("tcp:") and b.startswith("tcp:"):
         return sorted(a[4:].split("<->")) == sorted(b[4:].split("<->"))
     return a == b
+
+
+def part_of(report, truth):
+    """The report with only what the processes of one workload used."""
+    pids = {p["pid"] for p in truth["senders"] + truth["receivers"]}
+    channels = [c for c in report["channels"]
+                if any(ep["pid"] in pids and ep["role"] != "attach" for ep in c["endpoints"])]
+    ids = {c["id"] for c in channels}
+    return dict(report, channels=channels,
+                flows=[f for f in report["flows"] if f["channel"] in ids])
 
 
 def flow_between(report, src, dst):
