@@ -12,7 +12,7 @@ enum exit_status {
 	EXIT_WHOLE = 0,
 	EXIT_ERROR = 1,
 	EXIT_USAGE = 2,
-	EXIT_LOST = 3, /* the report is printed, but events were lost */
+	EXIT_LOST = 3, /* the report is printed, but events were lost or not decoded */
 };
 
 /* argv[0] is the program's name or the verb. Each returns an exit status. */

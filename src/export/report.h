@@ -35,7 +35,7 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 /* Exit status as a shell tells it: the code, or 128 + the signal. */
 int status_as_shell(int wait_status);
 
-/* Whether anything was lost, so that no number is whole. */
+/* Whether anything was lost or left out, so that no number is whole. */
 bool report_has_loss(const struct model *m);
 
 #endif

@@ -21,7 +21,7 @@ bool report_has_loss(const struct model *m)
 {
 	const struct loss *loss = model_loss(m);
 
-	return loss->events || loss->table || loss->channels_incomplete;
+	return loss->events || loss->table || loss->channels_incomplete || loss->compat_syscalls;
 }
 
 static void put_proc_fields(struct json *j, uint32_t pid, const char *comm)

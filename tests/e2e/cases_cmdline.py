@@ -3,11 +3,12 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 from cases_attach import start_demo, traces
 from cases_stuck import children
-from lib import case, check_report, endpoints, load_truth, strict_json, wait_for
+from lib import Skip, case, check_report, endpoints, load_truth, strict_json, wait_for
 
 USAGE = {"no filter": [], "unknown option": ["--nonesuch"], "unknown letter": ["-Q"],
          "bad pid": ["-p", "12x"], "pid 0": ["-p", "0"], "pid below 0": ["-p", "-5"],
@@ -309,6 +310,29 @@ def verbose(t):
     """-v: what the tracing took, on stderr."""
     r = t.run([t.ipcspy, "-v", "-o", t.path("r"), "--", t.demo, "pipe", "-n", "100"])
     t.ok("records are counted", b" records, " in r.err and b" 0 lost" in r.err, repr(r.err))
+
+
+CALL_32 = r"""
+import ctypes, mmap
+code = b"\xb8\x14\0\0\0\xcd\x80\xc3"  # mov $20, %eax; int $0x80; ret: getpid of a 32-bit program
+page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+page.write(code)
+call = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+for _ in range(5):
+    call()
+"""
+
+
+@case()
+def calls_of_32_bits(t):
+    """They are not decoded: the report says so, and so does the exit status."""
+    script = t.script(CALL_32)
+    if t.run([sys.executable, script], expect=None).status:
+        raise Skip("no 32-bit system calls here")
+    r = t.trace(command=[sys.executable, script], whole=False, expect=3)
+    t.equal("skipped", {"compat_syscalls": 5}, r.report["loss"]["skipped"])
+    r = t.run([t.ipcspy, "--", sys.executable, script], expect=3)
+    t.ok("a line in the report", "not decoded: 5." in r.err.decode())
 
 
 @case(params=[(">&-",), ("2>&-",), ("<&- >&- 2>&-",)])

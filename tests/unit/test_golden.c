@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "export/messages.h"
+#include "feed.h"
 #include "golden_scene.h"
 #include "view/report_text.h"
 
@@ -224,6 +225,36 @@ static void loss_is_told(void **state)
 	}
 }
 
+/* Any one of them makes the numbers less than whole, and the report says how many. */
+static void each_loss_alone_is_told(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		const char *says;
+	} losses[] = {
+		{LOSSF_EVENTS, "Lost: 7 events (pipe 7)."},
+		{LOSSF_TABLE, "want of room in a table: 7."},
+		{LOSSF_COMPAT, "32-bit programs, not decoded: 7."},
+	};
+	const struct report_info info = {.filter = "", .kernel = "", .arch = "", .host = ""};
+	const struct text_opts opts = {.style = {.width = 100}};
+	struct sink out;
+	struct feed f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+		feed_init(&f);
+		sink_init_mem(&out);
+		assert_false(report_has_loss(f.m));
+		feed_loss(&f, losses[i].flags, MECH_PIPE, 0, 7);
+		assert_true(report_has_loss(f.m));
+		assert_int_equal(report_text(&out, &opts, &info, f.m), 0);
+		assert_non_null(strstr(out.buf.s, losses[i].says));
+		sink_fini(&out);
+		feed_fini(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +264,7 @@ int main(void)
 		cmocka_unit_test(message_lines),
 		cmocka_unit_test(no_output_takes_orders),
 		cmocka_unit_test(loss_is_told),
+		cmocka_unit_test(each_loss_alone_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
