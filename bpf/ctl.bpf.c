@@ -103,7 +103,7 @@ static __always_inline void ctl_pair(struct inflight *in, struct task_struct *ta
 		return;
 	if (object_renew(&o, task, fds[0], target, OBJF_CREATED))
 		op_emit(in, &o, &s, in->op, 0, 0);
-	if (o.mech > MECH_FIFO) /* a pipe's two ends are one object, a socket pair is two */
+	if (is_socket(o.mech)) /* a pipe's two ends are one object, a socket pair is two */
 		object_renew(&o, task, fds[1], target, OBJF_CREATED);
 }
 

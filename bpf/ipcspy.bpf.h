@@ -419,7 +419,11 @@ static __always_inline unsigned long sys_arg(struct pt_regs *regs, __u32 i)
 		return regs->dx;
 	case 3:
 		return regs->r10;
-	default: /* no row names a later one: tests/unit/test_syscalls.c */
+	case 4:
+		return regs->r8;
+	case 5:
+		return regs->r9;
+	default:
 		return regs->di;
 	}
 }

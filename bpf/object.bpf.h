@@ -88,7 +88,7 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 {
 	if (o->mech <= MECH_FIFO)
 		pipe_sample(s, o);
-	else
+	else if (o->mech <= MECH_UDP)
 		sock_sample(s, o, op);
 }
 
@@ -118,9 +118,19 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 	e->mech = o->mech;
 	if (o->mech <= MECH_FIFO)
 		pipe_describe(e, o, &s->span);
-	else
+	else if (o->mech <= MECH_UDP)
 		sock_describe(e, o, &s->span);
 	return 1;
+}
+
+/* Fills the scratch EV_NAME where the kernel object has a name of its own. 0: it has none. */
+GLOBAL int object_path(const struct objref *o, __u64 file, __u64 pid_tgid)
+{
+	if (!o)
+		return 0;
+	if (o->mech == MECH_FIFO)
+		return fifo_path(file, o->id, pid_tgid);
+	return 0;
 }
 
 /* Emits EV_OBJ into the ring and remembers the object as described. 0: it could not. */
@@ -137,7 +147,7 @@ GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32
 		return 0;
 	}
 	bpf_map_update_elem(&objects, &id, &zero, BPF_NOEXIST);
-	if (o->mech == MECH_FIFO && fifo_path(file, id, pid_tgid))
+	if (object_path(o, file, pid_tgid))
 		bpf_ringbuf_output(&events, &s->path, sizeof(s->path), BPF_RB_NO_WAKEUP);
 	return 1;
 }
@@ -148,7 +158,7 @@ GLOBAL int object_watch(const struct objref *o)
 	if (!o)
 		return 0;
 	watch_key(o->wkey, o->family == AF_UNIX ? o->ino : 0);
-	if (o->mech > MECH_FIFO)
+	if (is_socket(o->mech))
 		sock_watch(o);
 	return 0;
 }
@@ -186,6 +196,21 @@ static __always_inline bool object_watched(const struct objref *o, const struct 
 }
 
 /*
+ * What a call is about, where no descriptor says it: o is resolved. True: it is to be
+ * traced, and was described.
+ */
+static __noinline bool object_admit(const struct objref *o, struct task_struct *task, bool target)
+{
+	if (!(cfg.mech_mask & (1u << (o->mech & 31))))
+		return false;
+	if (target)
+		watch_key(o->wkey, 0);
+	else if (!is_watched(o->wkey, 0))
+		return false;
+	return bpf_map_lookup_elem(&objects, &o->id) || object_emit(o, 0, pid_tgid_of(task), -1, 0);
+}
+
+/*
  * The object behind a descriptor that `task` is about to use. True: it is to be
  * traced, and was described. to: where it sends, NULL when it does not.
  */
@@ -220,7 +245,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	if (!bpf_map_lookup_elem(&objects, &out->id) &&
 	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
 		return false;
-	if (c && out->connected && (out->mech <= MECH_FIFO || sock_settled(out))) {
+	if (c && out->connected && (!is_socket(out->mech) || sock_settled(out))) {
 		c->used = 1;
 		c->fd = fd;
 		c->gen = gen;

@@ -110,6 +110,30 @@ static __always_inline void op_emit(const struct inflight *in, const struct objr
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
+struct op_vals {
+	struct ev_op op;
+	struct ev_vals vals;
+};
+
+/* The same with two numbers more, which mean what the mechanism says. */
+static __always_inline void op_emit_vals(const struct inflight *in, const struct objref *o,
+					 const struct sample *s, __u8 op, __s32 ret, __u32 flags,
+					 __u64 v0, __u64 v1)
+{
+	struct op_vals *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(o->mech, o->id);
+		return;
+	}
+	op_fill(&e->op, in, o, s, ret, flags | OPF_VALS);
+	e->op.op = op;
+	e->op.hdr.len = sizeof(*e);
+	e->vals.v[0] = v0;
+	e->vals.v[1] = v1;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
 /*
  * The first bytes that a call moved, hashed into the sample. Both ends hash the
  * same bytes of the same message, so it tells which message a receive begins with.

@@ -63,7 +63,7 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	if (!(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
-	    (o.mech == MECH_FIFO && fifo_path(file_ptr, o.id, pid_tgid_of(task)) &&
+	    (object_path(&o, file_ptr, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
 	    bpf_seq_write(seq, &h, sizeof(h)))
 		return 0;

@@ -40,6 +40,11 @@ struct tuple {
 	struct ev_addr_in l, r;
 };
 
+static __always_inline bool is_socket(__u8 mech)
+{
+	return mech >= MECH_UNIX_STREAM && mech <= MECH_UDP;
+}
+
 static __always_inline bool is_stream(__u8 mech)
 {
 	return mech == MECH_UNIX_STREAM || mech == MECH_UNIX_SEQPACKET || mech == MECH_TCP;

@@ -24,8 +24,25 @@ enum ipcspy_fam {
 	FAM_SPLICE = 3, /* two descriptors: splice, tee, sendfile; vmsplice */
 	FAM_WAIT = 4,   /* poll, select, epoll_wait */
 	FAM_CTL = 5,    /* what makes, joins and ends channels */
-	FAM_MAX = 6,
+	FAM_MQ = 6,     /* POSIX message queues */
+	FAM_MSG = 7,    /* System V message queues */
+	FAM_SEM = 8,    /* System V semaphores */
+	FAM_SHM = 9,    /* what maps and unmaps memory that others may share */
+	FAM_FUTEX = 10,
+	FAM_SIGNAL = 11,
+	FAM_VM = 12, /* what reads and writes another process: process_vm_readv, ptrace */
+	FAM_MAX = 13,
 };
+
+/* The families that have programs: enter_<name> and exit_<name>. */
+// clang-format off
+#define IPCSPY_FAMILIES(row) \
+	row(FAM_FDIO, fdio) \
+	row(FAM_MMSG, mmsg) \
+	row(FAM_SPLICE, splice) \
+	row(FAM_WAIT, wait) \
+	row(FAM_CTL, ctl)
+// clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
 enum ipcspy_buf {
@@ -48,9 +65,9 @@ enum ipcspy_ctl {
 
 /* One row of the table by system call number. All zero: not ours. */
 struct ipcspy_sys {
-	__u8 fam;       /* enum ipcspy_fam */
-	__u8 op;        /* enum ipcspy_op */
-	__u8 how;       /* FAM_FDIO: enum ipcspy_buf; FAM_CTL: enum ipcspy_ctl */
+	__u8 fam; /* enum ipcspy_fam */
+	__u8 op;  /* enum ipcspy_op */
+	__u8 how; /* FAM_FDIO: enum ipcspy_buf; FAM_CTL: enum ipcspy_ctl; else the family's own */
 	__u8 flags_arg; /* which argument holds MSG_* or SPLICE_F_* flags, ARG_NONE */
 	__u8 addr_arg;  /* which argument is a struct sockaddr, ARG_NONE */
 	__u8 in_arg;    /* FAM_SPLICE: the descriptor read from, ARG_NONE */

@@ -23,7 +23,7 @@
 
 enum ipcspy_ev_kind {
 	EV_NONE = 0,
-	EV_OP = 1,   /* struct ev_op, maybe followed by struct ev_addr_in or ev_addr_un */
+	EV_OP = 1,   /* struct ev_op, maybe followed by struct ev_addr_in, ev_addr_un or ev_vals */
 	EV_OBJ = 2,  /* struct ev_obj: what an object id is; repeated when it changes */
 	EV_PROC = 3, /* struct ev_proc: a process, before its first operation; at fork and exec */
 	EV_EXIT = 4, /* struct ev_exit: a thread ended */
@@ -61,6 +61,8 @@ struct ev_hdr {
 #define OPF_ERRQUEUE      0x0800 /* MSG_ERRQUEUE: not data */
 #define OPF_TRUNC         0x1000 /* a packet was cut, or may have been: ret bytes or more were sent */
 #define OPF_ASLEEP        0x2000 /* EV_INFLIGHT: asleep now, waiting for the channel */
+#define OPF_VALS          0x4000 /* struct ev_vals follows */
+#define OPF_ASYNC         0x8000 /* an io_uring request: tid submitted it, nobody slept in it */
 
 struct ev_op {
 	struct ev_hdr hdr;
@@ -91,6 +93,11 @@ struct ev_addr_un {
 	__u8 name[IPCSPY_SUN_LEN + 4]; /* not terminated */
 };
 
+/* What else is to be known of an operation; the mechanism says what. */
+struct ev_vals {
+	__u64 v[2];
+};
+
 /* flags of EV_OBJ */
 #define OBJF_LISTEN    0x01 /* a listening socket */
 #define OBJF_CONNECTED 0x02 /* peer / raddr hold the other end */
@@ -107,7 +114,7 @@ struct ev_obj {
 	__u64 self;        /* keyed hash of the socket's address; pipes: same as chan */
 	__u64 peer;        /* unix: `self` of the connected peer, 0 none */
 	__u64 ino;         /* inode number of the object's file */
-	__u64 dev;         /* FIFO: device of that inode */
+	__u64 vals[2];     /* by mechanism, as its class in src/model says */
 	__u32 netns;       /* inode number of the network namespace, sockets only */
 	__u32 capacity;    /* pipe: bytes; stream, TCP: sk_sndbuf; unix datagram: messages; UDP:
 			      sk_rcvbuf */
@@ -203,7 +210,8 @@ IPCSPY_SIZE_IS(struct ev_hdr, 24);
 IPCSPY_SIZE_IS(struct ev_op, 72);
 IPCSPY_SIZE_IS(struct ev_addr_in, 24);
 IPCSPY_SIZE_IS(struct ev_addr_un, 120);
-IPCSPY_SIZE_IS(struct ev_obj, 24 + 40 + 32 + 24 + 24 + 120);
+IPCSPY_SIZE_IS(struct ev_vals, 16);
+IPCSPY_SIZE_IS(struct ev_obj, 24 + 48 + 32 + 24 + 24 + 120);
 IPCSPY_SIZE_IS(struct ev_proc, 56);
 IPCSPY_SIZE_IS(struct ev_exit, 32);
 IPCSPY_SIZE_IS(struct ev_snap, 24);

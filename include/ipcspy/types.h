@@ -22,8 +22,22 @@ enum ipcspy_mech {
 	MECH_UNIX_SEQPACKET = 5,
 	MECH_TCP = 6,
 	MECH_UDP = 7,
-	MECH_MAX = 32, /* size of per-mechanism tables; leaves room for design section 1 */
+	MECH_POSIX_MQ = 8,
+	MECH_SYSV_MSG = 9,
+	MECH_SYSV_SEM = 10,
+	MECH_SYSV_SHM = 11,
+	MECH_SHM = 12,
+	MECH_FUTEX = 13,
+	MECH_EVENTFD = 14,
+	MECH_SIGNAL = 15,
+	MECH_PTY = 16,
+	MECH_PROCESS_VM = 17,
+	MECH_FUTEX_PRIVATE = 18, /* between threads of one process: only when asked for */
+	MECH_MAX = 32,           /* size of per-mechanism tables; bits of a mask */
 };
+
+/* All but what is many times what everything else is. */
+#define MECHS_BY_DEFAULT (~(1u << MECH_FUTEX_PRIVATE))
 
 /* What a system call does to the channel behind its descriptor. */
 enum ipcspy_op {
@@ -38,7 +52,10 @@ enum ipcspy_op {
 	OP_RESIZE = 8,   /* F_SETPIPE_SZ; capacity follows in an EV_OBJ */
 	OP_CREATE = 9,   /* pipe, socketpair, socket, dup, bind, listen: no data, known for
 			    completeness */
-	OP_MAX = 10,
+	OP_HANDLED = 10, /* a signal's handler returned: enter_ns is when it began */
+	OP_REMOVE = 11,  /* IPC_RMID, mq_unlink: the name is gone, those blocked wake up */
+	OP_NOTIFY = 12,  /* mq_notify: asks for a signal when a message comes */
+	OP_MAX = 13,
 };
 
 #endif

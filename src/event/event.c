@@ -59,13 +59,13 @@ static const struct {
 	[EV_LOSS] = {sizeof(struct ev_loss), check_loss},
 };
 
-/* Finds the address behind an operation; at most one of the two kinds. */
-static int decode_addr(struct event *ev)
+/* Finds what stands behind an operation: one kind of address, or numbers. */
+static int decode_tail(struct event *ev)
 {
 	const void *tail = ev->op + 1;
 	size_t room = ev->hdr->len - sizeof(*ev->op);
 
-	switch (ev->hdr->flags & (OPF_ADDR_IN | OPF_ADDR_UN)) {
+	switch (ev->hdr->flags & (OPF_ADDR_IN | OPF_ADDR_UN | OPF_VALS)) {
 	case 0:
 		return 0;
 	case OPF_ADDR_IN:
@@ -79,6 +79,9 @@ static int decode_addr(struct event *ev)
 		if (room < sizeof(*ev->addr_un) || ev->addr_un->len > sizeof(ev->addr_un->name))
 			return -EBADMSG;
 		return 0;
+	case OPF_VALS:
+		ev->vals = tail;
+		return room < sizeof(*ev->vals) ? -EBADMSG : 0;
 	default:
 		return -EBADMSG;
 	}
@@ -105,7 +108,7 @@ int event_decode(const void *data, size_t len, struct event *ev, size_t *skip)
 	if (kinds[e.hdr->kind].check)
 		err = kinds[e.hdr->kind].check(&e);
 	if (!err && e.hdr->kind == EV_OP)
-		err = decode_addr(&e);
+		err = decode_tail(&e);
 	if (err)
 		return err;
 	*ev = e;

@@ -169,7 +169,55 @@ static void put_endpoint(struct json *j, const struct endpoint *ep)
 	json_end(j);
 }
 
-static void put_chan(struct json *j, const struct chan *c)
+/* Facts of the channel itself make an object "info", each group an array of its name. */
+struct fact_json {
+	struct json *j;
+	bool open;
+	struct fact prev;
+};
+
+static void end_group(struct fact_json *to)
+{
+	if (!to->open)
+		return;
+	json_end(to->j);
+	if (to->prev.group)
+		json_end(to->j);
+}
+
+static void put_fact(void *arg, const struct fact *f)
+{
+	struct fact_json *to = arg;
+	bool same_group =
+		to->open && (f->group == to->prev.group ||
+			     (f->group && to->prev.group && !strcmp(f->group, to->prev.group)));
+
+	if (!same_group) {
+		end_group(to);
+		if (f->group)
+			json_array(to->j, f->group);
+		json_object(to->j, f->group ? NULL : "info");
+	} else if (f->row != to->prev.row) {
+		json_end(to->j);
+		json_object(to->j, NULL);
+	}
+	to->prev = *f;
+	to->open = true;
+	if (f->text)
+		json_str(to->j, f->name, f->text);
+	else
+		json_u64(to->j, f->name, f->value);
+}
+
+static void put_facts(struct json *j, const struct model *m, const struct chan *c)
+{
+	struct fact_json to = {.j = j};
+
+	model_facts(m, c, put_fact, &to);
+	end_group(&to);
+}
+
+static void put_chan(struct json *j, const struct model *m, const struct chan *c)
 {
 	json_object(j, NULL);
 	json_u64(j, "id", c->id);
@@ -195,6 +243,7 @@ static void put_chan(struct json *j, const struct chan *c)
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
 		put_endpoint(j, ep);
 	json_end(j);
+	put_facts(j, m, c);
 	json_end(j);
 }
 
@@ -333,7 +382,7 @@ static void put_rows(struct json *j, const struct model *m, const struct rows *r
 {
 	json_array(j, "channels");
 	for (size_t i = 0; i < r->chans.cnt; i++)
-		put_chan(j, r->chans.v[i]);
+		put_chan(j, m, r->chans.v[i]);
 	json_end(j);
 
 	json_array(j, "flows");

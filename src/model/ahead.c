@@ -89,8 +89,9 @@ int ahead_pop(struct ahead *a, struct event *ev)
 	a->cnt--;
 	*ev = (struct event){
 		.op = &rec->op,
-		.addr_in = flags & OPF_ADDR_IN ? &rec->addr.in : NULL,
-		.addr_un = flags & OPF_ADDR_UN ? &rec->addr.un : NULL,
+		.addr_in = flags & OPF_ADDR_IN ? &rec->tail.in : NULL,
+		.addr_un = flags & OPF_ADDR_UN ? &rec->tail.un : NULL,
+		.vals = flags & OPF_VALS ? &rec->tail.vals : NULL,
 	};
 	return 1;
 }

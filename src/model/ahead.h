@@ -26,7 +26,8 @@ struct ahead_rec {
 	union {
 		struct ev_addr_in in;
 		struct ev_addr_un un;
-	} addr;
+		struct ev_vals vals;
+	} tail;
 };
 
 struct ahead {

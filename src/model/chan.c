@@ -177,6 +177,13 @@ struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool m
 	return r;
 }
 
+void model_facts(const struct model *m, const struct chan *c,
+		 void (*put)(void *arg, const struct fact *f), void *arg)
+{
+	if (c->cls->facts)
+		c->cls->facts(m, c, put, arg);
+}
+
 const struct list_head *model_holders(const struct chan *c)
 {
 	return &c->holders;

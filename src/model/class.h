@@ -94,6 +94,11 @@ struct chan_class {
 	/* Name of the row that closed channels like c are folded into (static or into buf). */
 	const char *(*fold_name)(const struct chan *c, char *buf, size_t len);
 
+	/* Optional: what only this class has to tell, see struct fact. c->priv may be NULL
+	 * (folded). */
+	void (*facts)(const struct model *m, const struct chan *c,
+		      void (*put)(void *arg, const struct fact *f), void *arg);
+
 	/* Frees c->priv. */
 	void (*fini)(struct model *m, struct chan *c);
 };

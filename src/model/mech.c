@@ -6,13 +6,16 @@
 
 #include "model/class.h"
 
-#define MECHS(row)                                                                               \
-	row(MECH_PIPE, "pipe", pipe_class) row(MECH_FIFO, "fifo", pipe_class)                    \
-		row(MECH_UNIX_STREAM, "unix-stream", unix_stream_class)                          \
-			row(MECH_UNIX_DGRAM, "unix-dgram", unix_dgram_class)                     \
-				row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
-					row(MECH_TCP, "tcp", tcp_class)                          \
-						row(MECH_UDP, "udp", udp_class)
+// clang-format off
+#define MECHS(row) \
+	row(MECH_PIPE, "pipe", pipe_class) \
+	row(MECH_FIFO, "fifo", pipe_class) \
+	row(MECH_UNIX_STREAM, "unix-stream", unix_stream_class) \
+	row(MECH_UNIX_DGRAM, "unix-dgram", unix_dgram_class) \
+	row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
+	row(MECH_TCP, "tcp", tcp_class) \
+	row(MECH_UDP, "udp", udp_class)
+// clang-format on
 
 #define DECLARE(mech, name, cls) extern const struct chan_class cls;
 MECHS(DECLARE)
@@ -29,6 +32,7 @@ static const char *const ops[OP_MAX] = {
 	[OP_SEND] = "send",         [OP_RECV] = "recv",       [OP_WAIT] = "wait",
 	[OP_ACCEPT] = "accept",     [OP_CONNECT] = "connect", [OP_CLOSE] = "close",
 	[OP_SHUTDOWN] = "shutdown", [OP_RESIZE] = "resize",   [OP_CREATE] = "create",
+	[OP_HANDLED] = "handled",   [OP_REMOVE] = "remove",   [OP_NOTIFY] = "notify",
 };
 
 const char *mech_name(enum ipcspy_mech mech)

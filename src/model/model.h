@@ -159,6 +159,19 @@ struct inflight {
 	uint64_t enter_ns, blocked_ns, seen_ns;
 };
 
+/*
+ * What is to be said of a channel beyond what all channels have. A group is a
+ * list of rows ("signals", "semaphores"), NULL the channel itself; rows of a
+ * group come one after the other, counted from 0.
+ */
+struct fact {
+	const char *group;
+	unsigned int row;
+	const char *name; /* as JSON spells it */
+	const char *text; /* may hold any bytes; NULL: value */
+	uint64_t value;
+};
+
 /* Who holds which end of a channel open, from the latest snapshot with holds. */
 struct holder {
 	struct list_node in_chan;
@@ -241,6 +254,10 @@ const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 const struct loss *model_loss(const struct model *m);
+
+/* Calls put for each fact that the channel's class knows. */
+void model_facts(const struct model *m, const struct chan *c,
+		 void (*put)(void *arg, const struct fact *f), void *arg);
 
 /* The live process with this pid, or the last that had it, or NULL. */
 struct proc *model_proc_by_pid(const struct model *m, uint32_t pid);

@@ -100,7 +100,7 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	if (getrandom(&cfg->seed, sizeof(cfg->seed), 0) != sizeof(cfg->seed))
 		cfg->seed = (uintptr_t)p ^ (uint64_t)time(NULL);
 	cfg->self_tgid = getpid();
-	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : ~0u;
+	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : MECHS_BY_DEFAULT;
 	cfg->all = opts->all;
 	cfg->follow = opts->follow;
 	cfg->peers = !opts->no_peers;
@@ -112,16 +112,12 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 /* Family programs are reached by tail call only: they are loaded, never attached. */
 static int set_families(struct probe *p)
 {
+#define PROGS(fam, name) {fam, p->skel->progs.enter_##name, p->skel->progs.exit_##name},
 	const struct {
 		unsigned int fam;
 		struct bpf_program *enter, *exit;
-	} fams[] = {
-		{FAM_FDIO, p->skel->progs.enter_fdio, p->skel->progs.exit_fdio},
-		{FAM_MMSG, p->skel->progs.enter_mmsg, p->skel->progs.exit_mmsg},
-		{FAM_SPLICE, p->skel->progs.enter_splice, p->skel->progs.exit_splice},
-		{FAM_WAIT, p->skel->progs.enter_wait, p->skel->progs.exit_wait},
-		{FAM_CTL, p->skel->progs.enter_ctl, p->skel->progs.exit_ctl},
-	};
+	} fams[] = {IPCSPY_FAMILIES(PROGS)};
+#undef PROGS
 	int enter = bpf_map__fd(p->skel->maps.enter_progs);
 	int exits = bpf_map__fd(p->skel->maps.exit_progs);
 

@@ -26,7 +26,7 @@ struct probe_opts {
 	bool all;           /* every process is a target */
 	bool follow;        /* children of targets are targets */
 	bool no_peers;      /* record only operations of targets */
-	uint32_t mech_mask; /* 1u << MECH_*; 0 means all */
+	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT */
 	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */
 	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno.
 	 */

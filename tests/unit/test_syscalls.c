@@ -13,7 +13,7 @@
 /* sys_arg() of the kernel side knows these. */
 static bool is_arg(unsigned int arg)
 {
-	return arg < 4 || arg == ARG_NONE;
+	return arg < 6 || arg == ARG_NONE;
 }
 
 /* A row that says nonsense would make the kernel side read the wrong argument. */

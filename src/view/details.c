@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What only one kind of channel has to tell: a line per channel, one per row of its groups. */
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "model/mech.h"
+#include "view/sections.h"
+
+struct details {
+	const struct view *v;
+	const struct chan *c; /* whose line is not begun yet, NULL: it is */
+	bool titled;          /* the section */
+	struct fact prev;
+};
+
+static void begin_chan(struct details *d)
+{
+	struct strbuf *sb = sink_buf(d->v->out);
+	const struct text_style *style = &d->v->opts->style;
+
+	if (!d->titled) {
+		strbuf_putc(sb, '\n');
+		text_on(sb, style, STYLE_BOLD);
+		strbuf_puts(sb, "DETAILS");
+		text_off(sb, style, STYLE_BOLD);
+		d->titled = true;
+	}
+	strbuf_printf(sb, "\n%s ", mech_name(d->c->mech));
+	view_put_chan(sb, d->v, d->c);
+	d->c = NULL;
+	d->prev = (struct fact){0};
+}
+
+static bool same_row(const struct fact *a, const struct fact *b)
+{
+	return a->row == b->row &&
+	       (a->group == b->group || (a->group && b->group && !strcmp(a->group, b->group)));
+}
+
+static void put_fact(void *arg, const struct fact *f)
+{
+	struct details *d = arg;
+	struct strbuf *sb = sink_buf(d->v->out);
+	bool first = d->c;
+
+	if (first)
+		begin_chan(d);
+	if (f->group && !same_row(f, &d->prev))
+		strbuf_printf(sb, "\n  %s: ", f->group);
+	else
+		strbuf_puts(sb, first ? ": " : ", ");
+	d->prev = *f;
+	strbuf_printf(sb, "%s ", f->name);
+	if (f->text)
+		text_put(sb, &d->v->opts->style, f->text);
+	else
+		strbuf_put_u64(sb, f->value);
+}
+
+int view_details(const struct view *v)
+{
+	struct details d = {.v = v};
+	int err = 0;
+
+	if (v->opts->max_rows)
+		return 0;
+	list_for_each (c, model_chans(v->m), struct chan, in_model) {
+		if (err || !chan_concerns_target(c))
+			continue;
+		d.c = c;
+		model_facts(v->m, c, put_fact, &d);
+		err = sink_spill(v->out);
+	}
+	if (d.titled)
+		strbuf_putc(sink_buf(v->out), '\n');
+	return err;
+}
