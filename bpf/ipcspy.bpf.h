@@ -113,12 +113,16 @@ struct {
 	__uint(max_entries, 1 << 25);
 } events __weak SEC(".maps");
 
-/* Objects that an EV_OBJ described; the value counts records lost on them. */
+/*
+ * Objects that an EV_OBJ described. User space takes them out, and their keys
+ * out of the next table, when it has forgotten them: probe_forget(). Neither
+ * table lets anything go by itself, so what finds no room is counted.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 16);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct ipcspy_object);
 } objects __weak SEC(".maps");
 
 /*
@@ -127,7 +131,7 @@ struct {
  * reused: that number is the value, 0 until it is known.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 17);
 	__type(key, __u64);
 	__type(value, __u64);
@@ -274,12 +278,34 @@ static __always_inline struct task_ctx *task_make(struct task_struct *task)
 /* The ring had no room for a record of this object. */
 GLOBAL int lose(__u32 mech, __u64 id)
 {
-	__u64 *n;
+	struct ipcspy_object *known;
 
 	count_lost(mech & (MECH_MAX - 1));
-	n = bpf_map_lookup_elem(&objects, &id);
-	if (n)
-		__sync_fetch_and_add(n, 1);
+	known = bpf_map_lookup_elem(&objects, &id);
+	if (known)
+		__sync_fetch_and_add(&known->lost, 1);
+	return 0;
+}
+
+/* The object is described; its key may be another than the last time. */
+GLOBAL int object_note(const struct objref *o)
+{
+	struct ipcspy_object *known, first = {};
+	__u64 id;
+
+	if (!o)
+		return 0;
+	id = o->id;
+	known = bpf_map_lookup_elem(&objects, &id);
+	if (known) {
+		known->wkey = o->wkey;
+		known->ino = o->ino;
+		return 0;
+	}
+	first.wkey = o->wkey;
+	first.ino = o->ino;
+	if (bpf_map_update_elem(&objects, &id, &first, BPF_ANY))
+		count_lost(LOST_TABLE);
 	return 0;
 }
 

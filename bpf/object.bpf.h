@@ -137,7 +137,7 @@ GLOBAL int object_path(const struct objref *o, __u64 file, __u64 pid_tgid)
 GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
-	__u64 zero = 0, id;
+	__u64 id;
 
 	if (!s || !o || !object_describe(o, pid_tgid, fd, flags))
 		return 0;
@@ -146,9 +146,11 @@ GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32
 		lose(o->mech, id);
 		return 0;
 	}
-	bpf_map_update_elem(&objects, &id, &zero, BPF_NOEXIST);
-	if (object_path(o, file, pid_tgid))
-		bpf_ringbuf_output(&events, &s->path, sizeof(s->path), BPF_RB_NO_WAKEUP);
+	object_note(o);
+	/* a name is told once, so without it the channel is not whole */
+	if (object_path(o, file, pid_tgid) &&
+	    bpf_ringbuf_output(&events, &s->path, sizeof(s->path), BPF_RB_NO_WAKEUP))
+		lose(o->mech, id);
 	return 1;
 }
 

@@ -28,7 +28,7 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	struct dest_keys dest = {};
 	struct ev_hold h;
 	struct ev_proc p;
-	__u64 zero = 0, file_ptr = 0;
+	__u64 file_ptr = 0;
 	bool target;
 	__u32 fd = ctx->fd;
 
@@ -71,7 +71,7 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		t = task_make(task);
 	if (t)
 		t->flags |= TF_DESCRIBED;
-	bpf_map_update_elem(&objects, &o.id, &zero, BPF_NOEXIST);
+	object_note(&o);
 	return 0;
 }
 

@@ -80,6 +80,13 @@ struct ipcspy_sys {
 #define SYSF_RESTART  0x8 /* goes on with the call that a signal interrupted */
 #define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file afterwards */
 
+/* What the kernel side keeps of an object that it described, by the object's id. */
+struct ipcspy_object {
+	__u64 lost; /* records of it that the ring could not take */
+	__u64 wkey; /* under which it is watched, 0 none */
+	__u64 ino;  /* of its file: a key made of an address may be another's by now */
+};
+
 struct ipcspy_config {
 	__u64 seed;      /* key of object ids */
 	__u32 self_tgid; /* never traced */

@@ -52,6 +52,14 @@ static void on_message(void *arg, const struct message *msg)
 	output_message(s->out, msg, s->start_ns);
 }
 
+/* What the model has let go, the kernel side need not keep either. */
+static void on_forget(void *arg, uint64_t id)
+{
+	struct session *s = arg;
+
+	probe_forget(s->probe, id);
+}
+
 int session_init(struct session *s, const struct opts *o, struct output *out,
 		 struct command *command)
 {
@@ -93,6 +101,8 @@ static int load(struct session *s)
 		.no_peers = o->no_peers,
 		.on_message = s->out->lines ? on_message : NULL,
 		.on_message_arg = s,
+		.on_forget = on_forget,
+		.on_forget_arg = s,
 	});
 	return s->model ? 0 : -ENOMEM;
 }

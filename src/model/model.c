@@ -43,6 +43,7 @@ void model_free(struct model *m)
 {
 	if (!m)
 		return;
+	m->opts.on_forget = NULL;
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
 		inflight_free(i);
 	list_for_each_safe (c, &m->chans, struct chan, in_model)

@@ -218,6 +218,12 @@ struct model_opts {
 	/* Called for every paired message, or NULL. The message lives for the call. */
 	void (*on_message)(void *arg, const struct message *msg);
 	void *on_message_arg;
+	/*
+	 * Called for every object (id of an EV_OBJ) that the model forgets while the trace goes
+	 * on, or NULL. Should it be used again, it is to be described again.
+	 */
+	void (*on_forget)(void *arg, uint64_t id);
+	void *on_forget_arg;
 	unsigned int
 		keep_closed; /* closed channels kept as rows of their own; 0: the default, 1024 */
 };

@@ -85,6 +85,8 @@ void obj_free(struct model *m, struct obj *o)
 	if (m->last_obj == o)
 		m->last_obj = NULL;
 	hmap_del(&m->objs_by_id, o->id);
+	if (m->opts.on_forget)
+		m->opts.on_forget(m->opts.on_forget_arg, o->id);
 	list_del(&o->in_model);
 	free(o->net);
 	free(o);

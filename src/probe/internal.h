@@ -16,6 +16,7 @@ struct probe {
 	void *on_record_arg;
 	int wake_fd; /* epoll on the ring: readable when the kernel side asks to be looked at */
 	bool attached, stopped;
+	bool forgot;          /* an object, since descriptors were last looked up anew */
 	int nap_ms;           /* how long the next drain sleeps: adapts to the traffic */
 	size_t batch_records; /* handed over by the current drain */
 	size_t batch_bytes;
@@ -32,6 +33,9 @@ int probe_deliver(struct probe *p, const void *data, size_t len);
 
 /* snapshot.c: emits a whole snapshot; see probe_snapshot(). */
 int snapshot_take(struct probe *p, unsigned int snap_flags);
+
+/* forget.c: what tasks remember of their descriptors counts no more, if an object was forgotten. */
+void forget_descriptors(struct probe *p);
 
 /* loss.c: emits EV_LOSS totals for what the kernel side lost so far. */
 int loss_emit(struct probe *p);

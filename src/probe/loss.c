@@ -50,13 +50,19 @@ static int read_counter(struct probe *p, __u32 i, __u64 *sum)
 
 static int emit_channels(struct probe *p)
 {
+	__u32 left = bpf_map__max_entries(p->skel->maps.objects);
 	int fd = bpf_map__fd(p->skel->maps.objects), err = 0;
-	__u64 key, next, cnt;
+	struct ipcspy_object o;
 	void *prev = NULL;
+	__u64 key, next;
 
-	while (!err && !bpf_map_get_next_key(fd, prev, &next)) {
-		if (!bpf_map_lookup_elem(fd, &next, &cnt) && cnt)
-			err = emit(p, LOSSF_CHAN, MECH_NONE, next, cnt);
+	/*
+	 * The kernel starts again with the first key when `prev` is gone: what the owner forgets
+	 * while it is told. No more steps than there is room for keys, then; totals may repeat.
+	 */
+	while (!err && left-- && !bpf_map_get_next_key(fd, prev, &next)) {
+		if (!bpf_map_lookup_elem(fd, &next, &o) && o.lost)
+			err = emit(p, LOSSF_CHAN, MECH_NONE, next, o.lost);
 		key = next;
 		prev = &key;
 	}

@@ -299,6 +299,7 @@ int probe_drain(struct probe *p, int timeout_ms)
 		return -errno;
 	p->batch_records = p->batch_bytes = 0;
 	err = ring_buffer__consume(p->ring);
+	forget_descriptors(p);
 	adapt_nap(p);
 	if (err < 0 && err != -ECANCELED)
 		return err;

@@ -66,6 +66,13 @@ int probe_drain(struct probe *p, int timeout_ms);
  */
 int probe_snapshot(struct probe *p, unsigned int snap_flags);
 
+/*
+ * The owner knows this object (id of an EV_OBJ) no more: the kernel side forgets
+ * it, too, stops watching it, and describes it anew should it be used again.
+ * Call it at any time; from within on_record, too.
+ */
+void probe_forget(struct probe *p, uint64_t id);
+
 /* Detaches, so that no further record appears; what is in the ring can still be drained. */
 void probe_stop(struct probe *p);
 

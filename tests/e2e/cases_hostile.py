@@ -304,3 +304,34 @@ def many_descriptors(t):
     r = t.trace("-p", str(p.pid), "-d", "0.3")
     inside = sorted(c["backlog"]["now"] for c in r.report["channels"])
     t.equal("bytes in the pipes", list(range(1, 1001)), inside)
+
+
+LONG_FORGOTTEN = """
+import os, socket
+a, b = socket.socketpair()
+a.send(b"early"); b.recv(9)
+os.close(os.dup(a.fileno())); os.close(os.dup(b.fileno()))  # looks as if it were over
+for i in range(3000):
+    c, d = socket.socketpair()
+    c.send(b"x"); d.recv(9); c.close(); d.close()
+import time; time.sleep(0.2)
+for i in range(10):
+    a.send(b"late again"); b.recv(99)
+print(os.fstat(a.fileno()).st_ino)
+"""
+
+
+@case()
+def used_after_it_was_forgotten(t):
+    """A socket pair that seemed closed for long is described anew when it is used again."""
+    out = t.path("out")
+    with open(out, "wb") as f:
+        r = t.trace(command=[PYTHON, "-c", LONG_FORGOTTEN], stdout=f)
+    with open(out) as f:
+        ino = f.read().strip()
+    late = [c for c in r.report["channels"] if c["open"] or not c["folded"]]
+    sent = [ep["bytes"] for c in late if ino in c["name"] for ep in c["endpoints"]
+            if ep["role"] == "send"]
+    t.equal("sent at last on the pair", [100], sent)
+    t.equal("channels without a name", [], [c["name"] for c in late if "?" in c["name"]])
+    t.equal("folded", 1, len([c for c in r.report["channels"] if c["folded"]]))

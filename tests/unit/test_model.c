@@ -246,10 +246,22 @@ static struct totals totals_of(const struct feed *f)
 	return t;
 }
 
+static void count_forgotten(void *arg, uint64_t id)
+{
+	unsigned int *cnt = arg;
+
+	assert_true(id >= 1000 && id < 1400); /* those of the test below */
+	++*cnt;
+}
+
 /* The same events into a model that folds and one that keeps every row: equal sums. */
 static void test_folding_preserves_totals(void **state)
 {
-	const struct model_opts keep_few = {.start_ns = T0, .keep_closed = 5};
+	unsigned int forgotten = 0;
+	const struct model_opts keep_few = {.start_ns = T0,
+					    .keep_closed = 5,
+					    .on_forget = count_forgotten,
+					    .on_forget_arg = &forgotten};
 	const struct model_opts keep_all = {.start_ns = T0, .keep_closed = 100000};
 	struct totals few_t, all_t;
 	struct feed few, all, *both[2] = {&few, &all};
@@ -288,8 +300,10 @@ static void test_folding_preserves_totals(void **state)
 		    few_t.latency_sum == all_t.latency_sum);
 	assert_true(few_t.calls == all_t.calls && few_t.sent == all_t.sent);
 	assert_true(few_t.turnarounds == all_t.turnarounds && all_t.turnarounds == 200 * 5);
+	assert_int_equal(forgotten, 395);
 	feed_fini(&few);
 	feed_fini(&all);
+	assert_int_equal(forgotten, 395);
 }
 
 static size_t heap_bytes(void)
