@@ -27,6 +27,7 @@ struct sample {
 
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
+#include "sysv.bpf.h"
 
 #define S_IFMT   0170000
 #define S_IFIFO  0010000

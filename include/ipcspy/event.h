@@ -115,7 +115,7 @@ struct ev_obj {
 	__u64 peer;        /* unix: `self` of the connected peer, 0 none */
 	__u64 ino;         /* inode number of the object's file */
 	__u64 vals[2];     /* by mechanism, as its class in src/model says */
-	__u32 netns;       /* inode number of the network namespace, sockets only */
+	__u32 netns;       /* inode number of its network (sockets) or IPC namespace */
 	__u32 capacity;    /* pipe: bytes; stream, TCP: sk_sndbuf; unix datagram: messages; UDP:
 			      sk_rcvbuf */
 	__u32 backlog;     /* pipe: bytes in it; socket: bytes (unix-dgram: messages) in its receive

@@ -122,6 +122,47 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct ipc_ids {
+	struct idr ipcs_idr;
+};
+
+struct ipc_namespace {
+	struct ipc_ids ids[3];
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct ipc_namespace *ipc_ns;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct kern_ipc_perm {
+	int id;
+	int key;
+	kuid_t cuid;
+	unsigned short mode;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -134,6 +175,7 @@ struct task_struct {
 	__u64 start_time;
 	char comm[16];
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 };
 
@@ -153,10 +195,6 @@ struct pipe_inode_info {
 
 struct in6_addr { /* only its address and size are used */
 	__u8 bytes[16];
-};
-
-struct ns_common {
-	unsigned int inum;
 };
 
 struct net {
