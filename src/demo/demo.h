@@ -63,6 +63,7 @@ struct demo_run;
 struct demo_workload {
 	const char *name;
 	const char *help;  /* one line */
+	bool scenario;     /* shows a situation; not one mechanism by itself */
 	unsigned int uses; /* DEMO_OPT_* */
 	struct demo_opts defaults;
 	/* Runs it to its end and writes the truth. Returns 0 or -errno with run->why set. */
@@ -79,7 +80,8 @@ struct demo_workload {
 	ROW(udp)            \
 	ROW(pipeline)       \
 	ROW(deadlock)       \
-	ROW(leak)
+	ROW(leak)           \
+	ROW(mixed)
 
 #define DEMO_DECLARE(id) extern const struct demo_workload demo_##id;
 DEMO_WORKLOADS(DEMO_DECLARE)

@@ -148,6 +148,7 @@ static int pipeline_run(struct demo_run *run)
 
 const struct demo_workload demo_pipeline = {
 	.name = "pipeline",
+	.scenario = true,
 	.help = "three stages over two pipes; the middle one sleeps --receiver-delay per message",
 	.uses = DEMO_OPT_MESSAGES | DEMO_OPT_SIZE | DEMO_OPT_RATE | DEMO_OPT_RECEIVER_DELAY |
 		DEMO_OPT_SEED,

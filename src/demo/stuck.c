@@ -233,6 +233,7 @@ static int leak_run(struct demo_run *run)
 
 const struct demo_workload demo_deadlock = {
 	.name = "deadlock",
+	.scenario = true,
 	.help = "two processes, each blocked writing to the other, until --hold or a signal",
 	.uses = DEMO_OPT_SIZE | DEMO_OPT_HOLD | DEMO_OPT_SEED,
 	.defaults = {.messages = 1, .size = 4096, .senders = 2, .receivers = 2, .seed = 1},
@@ -241,6 +242,7 @@ const struct demo_workload demo_deadlock = {
 
 const struct demo_workload demo_leak = {
 	.name = "leak",
+	.scenario = true,
 	.help = "a reader that holds the write end of its own pipe waits for an end that never "
 		"comes",
 	.uses = DEMO_OPT_MESSAGES | DEMO_OPT_SIZE | DEMO_OPT_RATE | DEMO_OPT_HOLD | DEMO_OPT_SEED,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,57 @@ static int truth_commit(struct truth_file *t)
 	return err;
 }
 
+static void put_head(struct json *j, const struct demo_run *run)
+{
+	json_begin(j, NULL, '{');
+	json_u64(j, "truth", 1);
+	json_str(j, "workload", run->workload->name);
+	json_u64(j, "pid", (uint64_t)run->parent);
+}
+
+static int put_file(struct json *j, const char *path)
+{
+	FILE *from = fopen(path, "re");
+	char buf[4096];
+	size_t n;
+	int err = 0;
+
+	if (!from)
+		return -errno;
+	fputs(j->first ? "\n" : ",\n", j->to);
+	j->first = false;
+	while ((n = fread(buf, 1, sizeof(buf), from)) > 0)
+		fwrite(buf, 1, n, j->to);
+	if (ferror(from))
+		err = -EIO;
+	fclose(from);
+	return err;
+}
+
+int truth_write_parts(struct demo_run *run, unsigned int cnt,
+		      void (*path_of)(const struct demo_run *run, unsigned int i, char *path,
+				      size_t len))
+{
+	struct truth_file *t = run->truth;
+	struct json j = {.to = t ? t->to : NULL, .first = true};
+	char path[PATH_MAX];
+	int err = 0;
+
+	if (!t || !t->to)
+		return 0;
+	put_head(&j, run);
+	json_begin(&j, "parts", '[');
+	for (unsigned int i = 0; i < cnt && !err; i++) {
+		path_of(run, i, path, sizeof(path));
+		err = put_file(&j, path);
+	}
+	json_end(&j, ']');
+	json_end(&j, '}');
+	if (!err)
+		err = truth_commit(t);
+	return err ? run_fail_errno(run, err, "cannot write the truth file") : 0;
+}
+
 int truth_write(struct demo_run *run, const struct truth_stuck *stuck, size_t stuck_cnt)
 {
 	struct truth_file *t = run->truth;
@@ -331,10 +383,7 @@ int truth_write(struct demo_run *run, const struct truth_stuck *stuck, size_t st
 	scratch = calloc(run->lane_samples + 1, sizeof(*scratch));
 	if (!scratch)
 		return run_fail_errno(run, -ENOMEM, "cannot write the truth");
-	json_begin(&j, NULL, '{');
-	json_u64(&j, "truth", 1);
-	json_str(&j, "workload", run->workload->name);
-	json_u64(&j, "pid", (uint64_t)run->parent);
+	put_head(&j, run);
 	put_options(&j, &run->opts);
 	put_totals(&j, run);
 	put_procs(&j, run);

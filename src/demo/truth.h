@@ -65,6 +65,14 @@ void truth_close(struct truth_file *t);
 /* True when the truth goes to stdout, which then must carry nothing else. */
 int truth_on_stdout(const struct truth_file *t);
 
+/*
+ * The same for a run that consists of others: { "truth": 1, "workload", "pid",
+ * "parts": [ the truths of cnt files, whose paths path_of() tells ] }.
+ */
+int truth_write_parts(struct demo_run *run, unsigned int cnt,
+		      void (*path_of)(const struct demo_run *run, unsigned int i, char *path,
+				      size_t len));
+
 /* Writes and closes run->truth, if any; children may still run. Returns 0 or -errno, why set. */
 int truth_write(struct demo_run *run, const struct truth_stuck *stuck, size_t stuck_cnt);
 
