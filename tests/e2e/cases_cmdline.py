@@ -236,10 +236,11 @@ def by_name(t, pattern):
     """-n: processes of this name that run already and that start later."""
     known = pattern in ("recv-0", "recv*")
     path, truth = t.new_path(".json"), t.new_path(".truth")
-    _, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 700)
-    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-n", pattern, "-d", "1.5"])
+    _, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 100000)
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-n", pattern])
     wait_for("ipcspy traces", lambda: traces(spy.pid))
     t.run([t.demo, "unix-stream", "-n", "200", "--truth", truth])
+    spy.terminate()
     report = t.end(spy, report_file=path).report
     mine = {pids["recv-0"], load_truth(truth)["receivers"][0]["pid"]}
     targets = [p for p in report["processes"] if p["target"]]
@@ -253,9 +254,10 @@ def by_name(t, pattern):
 def everything(t):
     """-a: whoever talks, targets all."""
     path, truth = t.new_path(".json"), t.new_path(".truth")
-    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-a", "-d", "1.5"])
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-a"])
     wait_for("ipcspy traces", lambda: traces(spy.pid))
     t.run([t.demo, "pipe", "-n", "500", "--truth", truth])
+    spy.terminate()
     r = t.end(spy, report_file=path)
     check_report(t, r.report, whole=False)  # the machine may be busier than the buffer is large
     flow = load_truth(truth)["flows"][0]
