@@ -26,8 +26,9 @@ struct obj {
 	uint8_t mech, side;
 	uint8_t flags; /* OBJF_* of the latest description */
 	bool described, dead;
-	bool closed; /* without a channel: somebody closed it, and nobody used it since */
-	bool begun;  /* described in the order of the records, not by a snapshot ahead of them */
+	bool closed;  /* without a channel: somebody closed it, and nobody used it since */
+	bool removed; /* for good: no late record makes its channel open again */
+	bool begun;   /* described in the order of the records, not by a snapshot ahead of them */
 	uint64_t
 		since_ns; /* when it was found at attach: calls that returned before do not count */
 	uint32_t netns, capacity;
@@ -58,6 +59,7 @@ enum chan_shape {
 struct chan_class {
 	const char *unit; /* of capacity and backlog */
 	enum chan_shape shape;
+	bool unheld; /* no descriptor holds it open: that nobody holds it says nothing */
 
 	/*
 	 * o was described by ev, for the first time or again: sets o->chan, o->side if it can.
@@ -68,6 +70,9 @@ struct chan_class {
 
 	/* p finished a send or a receive on o; called for failed ones, too. */
 	int (*on_op)(struct model *m, struct obj *o, struct proc *p, const struct event *ev);
+
+	/* Optional: p finished another operation on o (OP_REMOVE, OP_NOTIFY, ...), or failed to. */
+	int (*on_other)(struct model *m, struct obj *o, struct proc *p, const struct event *ev);
 
 	/*
 	 * The channel that an operation in flight on o waits for, made if need be,

@@ -128,13 +128,15 @@ static int feed_op(struct model *m, const struct event *ev)
 			obj_closed_by(m, o, p);
 		return 0;
 	}
-	if (o->chan && !o->chan->open)
+	if (o->chan && !o->chan->open && !o->removed)
 		chan_reopen(m, o->chan);
 	o->dead = o->closed = false;
-	if ((op->op != OP_SEND && op->op != OP_RECV) || op->hdr.ts_ns <= o->since_ns)
+	if (op->hdr.ts_ns <= o->since_ns)
 		return 0;
 	in_order.op = op;
-	return o->cls->on_op(m, o, p, &in_order);
+	if (op->op == OP_SEND || op->op == OP_RECV)
+		return o->cls->on_op(m, o, p, &in_order);
+	return o->cls->on_other ? o->cls->on_other(m, o, p, &in_order) : 0;
 }
 
 static int feed_obj(struct model *m, const struct event *ev)

@@ -89,7 +89,8 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 static void close_unheld(struct model *m)
 {
 	list_for_each (c, &m->chans, struct chan, in_model) {
-		if (!c->open || !list_empty(&c->holders) || c->last_ns >= m->snap_ns || c->folded)
+		if (!c->open || !list_empty(&c->holders) || c->last_ns >= m->snap_ns || c->folded ||
+		    c->cls->unheld)
 			continue;
 		chan_close(m, c);
 	}
@@ -168,7 +169,7 @@ int snap_inflight(struct model *m, const struct ev_inflight *ev)
 		return 0;
 	if (p->target)
 		i->chan->touched_by_target = true;
-	if (!i->chan->open)
+	if (!i->chan->open && !o->removed)
 		chan_reopen(m, i->chan);
 	return show_blocked(m, i, o);
 }
