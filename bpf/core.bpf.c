@@ -53,6 +53,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 
 	/* The same number means another call there: say so instead of misreading it. */
 	if (is_compat(task)) {
+		fd_invalidate(task); /* it may be a close */
 		if (is_target(task_find(task)))
 			count_lost(LOST_COMPAT);
 		return 0;
@@ -70,6 +71,10 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
 
 	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
+		return 0;
+	/* nothing was parked for a stranger; only what closes descriptors looks at it all the same
+	 */
+	if (fam != FAM_CTL && !task_is_known(bpf_get_current_task_btf()))
 		return 0;
 	dispatch(ctx, &exit_progs, fam);
 	return 0;

@@ -36,7 +36,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	struct objref o = {};
 	__u32 flags = 0;
 
-	if (is_ignored(task, is_target(t)))
+	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(task, regs->di)))
 		return 0;
 	if (send)
 		read_dest(&to, row, regs);
@@ -172,7 +172,7 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 	struct inflight *in;
 	struct objref o = {};
 
-	if (is_ignored(task, is_target(t)))
+	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(task, regs->di)))
 		return 0;
 	/* the first message's destination stands for all: they mostly go to one */
 	if (row->op == OP_SEND)

@@ -42,18 +42,13 @@ struct objref {
 	__u16 family;
 };
 
-/*
- * A descriptor resolved before. It still stands for the same file as long as the
- * process closed or replaced no descriptor: see fd_generation().
- */
+/* A descriptor resolved before. It stands for the same file as long as fd_key() is the same. */
 struct fd_cached {
-	__u32 fd;
-	__u32 gen;
-	__u64 used;
+	__u64 key; /* 0: none */
 	struct objref obj;
 };
 
-#define FD_CACHE 32 /* power of two */
+#define FD_CACHE 64 /* power of two */
 
 /* The call a task is inside of. */
 struct inflight {
@@ -79,7 +74,6 @@ struct inflight {
 
 #define TF_TARGET    0x1
 #define TF_DESCRIBED 0x2 /* EV_PROC went out */
-#define TF_SHARED_FD 0x4 /* shares its descriptors with another process: none are cached */
 
 struct task_ctx {
 	__u32 flags;
@@ -96,9 +90,9 @@ struct {
 } tasks __weak SEC(".maps");
 
 /*
- * How often a process closed or replaced a descriptor, by its pid. Two processes
- * in one slot only cost a look that was not needed. Plain memory instead of a
- * map: a look costs two nanoseconds, not thirty.
+ * How often a descriptor was closed or replaced, by the table that it is in. Two
+ * tables in one slot only cost a look that was not needed. Plain memory instead of
+ * a map: a look costs two nanoseconds, not thirty.
  */
 #define FD_GENS (1 << 12)
 __u32 fd_gens[FD_GENS] __weak;
@@ -140,6 +134,15 @@ struct {
 /* Zero: no key with this hash is watched. Most channels of strangers end here, cheaply. */
 #define WATCH_HINTS (1 << 16)
 __u8 watch_hint[WATCH_HINTS] __weak;
+
+/*
+ * Descriptors of strangers that are no channel, or one that nobody watches, by
+ * passed_key(): most calls of the machine end here. One word each, so that two
+ * processors cannot leave a mixture of two.
+ */
+#define PASSED_BITS 14
+__u64 passed[1 << PASSED_BITS] __weak;
+__u64 watch_cnt __weak; /* keys that became watched: each may make any of these wrong */
 
 /* Records lost per mechanism; then the two counters below. */
 enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_MAX };
@@ -223,6 +226,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct task_ctx);
 } spare_tasks __weak SEC(".maps");
+
+/* False: no call of this task is traced, it has no state. */
+static __always_inline bool task_is_known(struct task_struct *task)
+{
+	return task_hint[task->pid & (TASK_HINTS - 1)];
+}
 
 static __always_inline struct task_ctx *task_find(struct task_struct *task)
 {
@@ -334,6 +343,7 @@ static __always_inline void watch_key(__u64 key, __u64 ino)
 	watch_hint[key & (WATCH_HINTS - 1)] = 1;
 	if (bpf_map_update_elem(&watched, &key, &ino, BPF_ANY))
 		count_lost(LOST_TABLE);
+	__sync_fetch_and_add(&watch_cnt, 1);
 }
 
 static __always_inline void hdr_init(struct ev_hdr *h, __u16 kind, __u16 len, __u32 pid, __u32 tid,
@@ -410,14 +420,38 @@ static __always_inline bool is_ignored(struct task_struct *task, bool target)
 	return (__u32)task->tgid == cfg.self_tgid || (!target && !cfg.peers);
 }
 
-static __always_inline __u32 *fd_generation(struct task_struct *task)
+/*
+ * The address that a typed pointer holds, as a number: to compute with the pointer
+ * itself the verifier refuses. It forgets what a slot of the stack holds when a
+ * part of it is written; the first byte of a kernel address is 0xff anyway.
+ */
+static __always_inline __u64 address_of(const void *typed)
 {
-	return &fd_gens[(__u32)task->tgid & (FD_GENS - 1)];
+	volatile __u64 slot = (__u64)typed;
+
+	((volatile __u8 *)&slot)[7] = 0xff;
+	return slot;
+}
+
+static __always_inline __u32 *fd_generation(__u64 files)
+{
+	return &fd_gens[files >> 6 & (FD_GENS - 1)];
+}
+
+/*
+ * What a descriptor of `task` stands for: another number as soon as one of its table
+ * is closed or replaced. For one table different numbers give different keys.
+ */
+static __always_inline __u64 fd_key(struct task_struct *task, __u32 fd)
+{
+	__u64 files = address_of(task->files);
+
+	return files + ((__u64)*fd_generation(files) << 32 | fd) * 0x9e3779b97f4a7c15ull;
 }
 
 static __always_inline void fd_invalidate(struct task_struct *task)
 {
-	__sync_fetch_and_add(fd_generation(task), 1);
+	__sync_fetch_and_add(fd_generation(address_of(task->files)), 1);
 }
 
 /*

@@ -32,19 +32,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	bool thread = child->tgid == parent->tgid;
 	struct task_ctx *pt = task_find(parent), *t;
-	__u32 shared = 0;
 
-	/* CLONE_FILES without CLONE_THREAD: either may close what the other has cached */
-	if (!thread && child->files == parent->files)
-		shared = TF_SHARED_FD;
-	if (pt)
-		pt->flags |= shared;
 	if (!pt || !(pt->flags & TF_TARGET) || !(thread || cfg.follow || comm_matches(child->comm)))
 		return 0;
 	t = task_make(child);
 	if (!t)
 		return 0;
-	t->flags = TF_TARGET | shared;
+	t->flags = TF_TARGET;
 	if (thread || proc_emit(child, PROCF_TARGET | PROCF_FORK))
 		t->flags |= TF_DESCRIBED;
 	return 0;
@@ -120,7 +114,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct task_ctx *t = task_find(task), *leader;
 	__u32 tid = task->pid;
 
-	if (!t) { /* the last thread, which did nothing itself */
+	fd_invalidate(task); /* its table's address may be the next one's */
+	if (!t) {            /* the last thread, which did nothing itself */
 		leader = task_find(task->group_leader);
 		if (leader && (leader->flags & TF_DESCRIBED) && task->signal->live.counter == 0)
 			exit_emit(task);

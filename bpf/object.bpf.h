@@ -213,6 +213,31 @@ static __noinline bool object_admit(const struct objref *o, struct task_struct *
 	return bpf_map_lookup_elem(&objects, &o->id) || object_emit(o, 0, pid_tgid_of(task), -1, 0);
 }
 
+/* Where in passed[] a descriptor is noted, and what is there if it still may be passed over. */
+static __always_inline __u64 *passed_slot(__u64 fd_key)
+{
+	return &passed[fd_key >> (64 - PASSED_BITS)];
+}
+
+static __always_inline __u64 passed_key(__u64 fd_key)
+{
+	return fd_key ^ watch_cnt * 0xd6e8feb86659fd93ull;
+}
+
+/* A stranger's descriptor that was looked at before and concerns no target. */
+static __always_inline bool is_passed(struct task_struct *task, __u32 fd)
+{
+	__u64 key = fd_key(task, fd);
+
+	return *passed_slot(key) == passed_key(key);
+}
+
+/* What stands behind a descriptor for good: no call but those that change fd_key() ends it. */
+static __always_inline bool is_settled(const struct objref *o)
+{
+	return o->connected && (!is_socket(o->mech) || sock_settled(o));
+}
+
 /*
  * The object behind a descriptor that `task` is about to use. True: it is to be
  * traced, and was described. to: where it sends, NULL when it does not.
@@ -220,22 +245,27 @@ static __noinline bool object_admit(const struct objref *o, struct task_struct *
 static __noinline bool object_of_fd(struct objref *out, struct task_struct *task,
 				    struct task_ctx *t, __u32 fd, const struct user_addr *to)
 {
-	__u32 gen = *fd_generation(task);
+	__u64 key = fd_key(task, fd), pass = passed_key(key); /* before what they depend on */
 	bool target = is_target(t);
 	struct fd_cached *c = NULL;
 	struct dest_keys dest = {};
 	__u64 file;
 
 	if (t) {
-		c = &t->fds[fd & (FD_CACHE - 1)];
-		if (c->fd == fd && c->gen == gen && c->used && !(t->flags & TF_SHARED_FD)) {
+		c = &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)];
+		if (c->key == key) {
 			*out = c->obj;
 			return true;
 		}
 	}
 	file = (__u64)file_of_fd(task, fd);
-	if (!file || !object_resolve(out, file))
+	if (!file)
 		return false;
+	if (!object_resolve(out, file)) {
+		if (!target)
+			*passed_slot(key) = pass;
+		return false;
+	}
 	if (to && is_dgram(out->mech))
 		dest_keys(&dest, out, to);
 	if (target) {
@@ -243,15 +273,15 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 		watch_key(dest.exact, dest.ino);
 		watch_key(dest.any, 0);
 	} else if (!object_watched(out, &dest)) {
+		if (is_settled(out))
+			*passed_slot(key) = pass;
 		return false;
 	}
 	if (!bpf_map_lookup_elem(&objects, &out->id) &&
 	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
 		return false;
-	if (c && out->connected && (!is_socket(out->mech) || sock_settled(out))) {
-		c->used = 1;
-		c->fd = fd;
-		c->gen = gen;
+	if (c && is_settled(out)) {
+		c->key = key;
 		c->obj = *out;
 	}
 	return true;

@@ -78,7 +78,7 @@ struct ipcspy_sys {
 #define SYSF_PEEK     0x1 /* leaves the bytes in the source: tee */
 #define SYSF_FCNTL    0x2 /* counts only with F_SETPIPE_SZ in argument 1 */
 #define SYSF_RESTART  0x8 /* goes on with the call that a signal interrupted */
-#define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file afterwards */
+#define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file or peer afterwards */
 
 /* What the kernel side keeps of an object that it described, by the object's id. */
 struct ipcspy_object {

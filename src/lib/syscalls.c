@@ -68,7 +68,7 @@ static const struct syscall_row rows[] = {
 	WAIT(restart_syscall, SYSF_RESTART),
 	CTL(accept, OP_ACCEPT, CTL_RET, 0),
 	CTL(accept4, OP_ACCEPT, CTL_RET, 0),
-	CTL(connect, OP_CONNECT, CTL_FD, 0),
+	CTL(connect, OP_CONNECT, CTL_FD, SYSF_RENUMBER),
 	CTL(bind, OP_CREATE, CTL_FD, 0),
 	CTL(listen, OP_CREATE, CTL_FD, 0),
 	CTL(shutdown, OP_SHUTDOWN, CTL_FD, 0),

@@ -249,3 +249,64 @@ def traces(pid):
         return False
     time.sleep(0.05)
     return task_state(pid) == "S"
+
+
+STRANGER = """
+import ctypes, fcntl, os, sys, time
+how, fifo, begin, ready, go = sys.argv[1:]
+CLONE_FILES, SIGCHLD, FD = 0x400, 17, 9
+def wait(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+target = os.open(fifo, os.O_RDWR)
+r, w = os.pipe()
+if how == "same":
+    r = w = target
+os.dup2(w, FD)
+wait(begin)
+for i in range(5):
+    os.write(FD, b"before.")
+    os.read(r, 7)
+open(ready, "w").close()
+wait(go)
+time.sleep(0.3)
+if how == "replaced":
+    os.dup2(target, FD)
+elif how == "closed":
+    os.close(FD)
+    fcntl.fcntl(target, fcntl.F_DUPFD, FD)
+elif how == "shared":
+    if not ctypes.CDLL(None).syscall(56, CLONE_FILES | SIGCHLD, 0, 0, 0, 0):
+        os.dup2(target, FD)
+        os._exit(0)
+    os.wait()
+for i in range(50):
+    os.write(FD, b"message")
+"""
+
+JOINED = """
+import os, sys, time
+fifo, begin, ready, go = sys.argv[1:]
+open(begin, "w").close()
+while not os.path.exists(ready):
+    time.sleep(0.01)
+fd = os.open(fifo, os.O_RDWR)
+open(go, "w").close()
+n = 0
+while n < 350:
+    n += len(os.read(fd, 7))
+"""
+
+
+@case(params=[("same",), ("replaced",), ("closed",), ("shared",)])
+def stranger_joins(t, how):
+    """A descriptor that was of no interest, and was used while ipcspy ran, begins to concern
+    a target: by what the target does, by another file behind it, by whom it is shared with."""
+    paths = [t.path(name) for name in ("fifo", "begin", "ready", "go")]
+    os.mkfifo(paths[0])
+    stranger = t.start([PYTHON, t.script(STRANGER), how, *paths])
+    r = t.trace(command=[PYTHON, t.script(JOINED), *paths])
+    flows = flow_between(r.report, stranger.pid, r.report["trace"]["command"]["pid"])
+    t.equal("messages of the stranger", 50, sum(f["messages"] for f in flows))
+    t.equal("bytes of the stranger", 350, sum(f["bytes"] for f in flows))
+    t.equal("status of the stranger", 0, t.end(stranger).status)
