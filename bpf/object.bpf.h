@@ -25,6 +25,13 @@ struct sample {
 
 #define DIR_ALWAYS ~0ull /* messages here need fingerprints however few the senders */
 
+struct op_vals {
+	struct ev_op op;
+	struct ev_vals vals;
+};
+
+#include "mqueue.bpf.h"
+#include "msgqueue.bpf.h"
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
@@ -91,6 +98,10 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 		pipe_sample(s, o);
 	else if (o->mech <= MECH_UDP)
 		sock_sample(s, o, op);
+	else if (o->mech == MECH_POSIX_MQ)
+		mqueue_sample(s, o);
+	else if (o->mech == MECH_SYSV_MSG)
+		msgqueue_sample(s, o);
 }
 
 /* The same, out of line: where a stack is deep or the call is rare. */
@@ -121,6 +132,10 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		pipe_describe(e, o, &s->span);
 	else if (o->mech <= MECH_UDP)
 		sock_describe(e, o, &s->span);
+	else if (o->mech == MECH_POSIX_MQ)
+		mqueue_describe(e, o);
+	else if (o->mech == MECH_SYSV_MSG)
+		msgqueue_describe(e, o);
 	return 1;
 }
 
@@ -131,6 +146,20 @@ GLOBAL int object_path(const struct objref *o, __u64 file, __u64 pid_tgid)
 		return 0;
 	if (o->mech == MECH_FIFO)
 		return fifo_path(file, o->id, pid_tgid);
+	if (o->mech == MECH_POSIX_MQ)
+		return mqueue_path(o, file, pid_tgid);
+	return 0;
+}
+
+/* What is in a queue already, for those whose messages have an order of their own. */
+GLOBAL int object_contents(const struct objref *o)
+{
+	if (!o)
+		return 0;
+	if (o->mech == MECH_POSIX_MQ)
+		mqueue_contents(o);
+	else if (o->mech == MECH_SYSV_MSG)
+		msgqueue_contents(o);
 	return 0;
 }
 
@@ -138,11 +167,13 @@ GLOBAL int object_path(const struct objref *o, __u64 file, __u64 pid_tgid)
 GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
+	bool known;
 	__u64 id;
 
 	if (!s || !o || !object_describe(o, pid_tgid, fd, flags))
 		return 0;
 	id = o->id;
+	known = bpf_map_lookup_elem(&objects, &id);
 	if (bpf_ringbuf_output(&events, &s->obj, sizeof(s->obj), BPF_RB_NO_WAKEUP)) {
 		lose(o->mech, id);
 		return 0;
@@ -152,6 +183,8 @@ GLOBAL int object_emit(const struct objref *o, __u64 file, __u64 pid_tgid, __s32
 	if (object_path(o, file, pid_tgid) &&
 	    bpf_ringbuf_output(&events, &s->path, sizeof(s->path), BPF_RB_NO_WAKEUP))
 		lose(o->mech, id);
+	if (!known)
+		object_contents(o);
 	return 1;
 }
 
@@ -255,7 +288,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 		c = &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)];
 		if (c->key == key) {
 			*out = c->obj;
-			return true;
+			return c->obj.mech != MECH_POSIX_MQ; /* mq_of_fd() put it there */
 		}
 	}
 	file = (__u64)file_of_fd(task, fd);
@@ -285,6 +318,48 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 		c->obj = *out;
 	}
 	return true;
+}
+
+/* The message queue behind a descriptor, for its own calls: see mqueue.bpf.h. */
+static __noinline bool mq_of_fd(struct objref *out, struct task_struct *task, struct task_ctx *t,
+				__u32 fd)
+{
+	__u32 gen = *fd_generation(task);
+	struct fd_cached *c = NULL;
+	__u64 file;
+
+	if (t) {
+		c = &t->fds[fd & (FD_CACHE - 1)];
+		if (c->fd == fd && c->gen == gen && c->used && !(t->flags & TF_SHARED_FD)) {
+			*out = c->obj;
+			return c->obj.mech == MECH_POSIX_MQ;
+		}
+	}
+	file = (__u64)file_of_fd(task, fd);
+	if (!file || !mqueue_resolve(out, file))
+		return false;
+	if (is_target(t))
+		object_watch(out);
+	else if (!is_watched(out->wkey, 0))
+		return false;
+	if (!bpf_map_lookup_elem(&objects, &out->id) &&
+	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
+		return false;
+	if (c) {
+		c->used = 1;
+		c->fd = fd;
+		c->gen = gen;
+		c->obj = *out;
+	}
+	return true;
+}
+
+/* The System V message queue with this id in the task's namespace. */
+static __noinline bool msgq_of_id(struct objref *out, struct task_struct *task, __s32 id,
+				  bool target)
+{
+	return sysv_resolve(out, sysv_ns(task), SYSV_MSG, id, MECH_SYSV_MSG) &&
+	       object_admit(out, task, target);
 }
 
 #endif

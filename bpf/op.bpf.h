@@ -110,11 +110,6 @@ static __always_inline void op_emit(const struct inflight *in, const struct objr
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-struct op_vals {
-	struct ev_op op;
-	struct ev_vals vals;
-};
-
 /* The same with two numbers more, which mean what the mechanism says. */
 static __always_inline void op_emit_vals(const struct inflight *in, const struct objref *o,
 					 const struct sample *s, __u8 op, __s32 ret, __u32 flags,

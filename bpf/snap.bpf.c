@@ -40,7 +40,7 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	/* the verifier passes no typed pointer to a global function: fetch it as a number */
 	KREAD(&file_ptr, (__u64 *)&ctx->file);
-	if (!object_resolve(&o, file_ptr))
+	if (!object_resolve(&o, file_ptr) && !mqueue_resolve(&o, file_ptr))
 		return 0;
 	if (target)
 		object_watch(&o);
@@ -71,7 +71,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		t = task_make(task);
 	if (t)
 		t->flags |= TF_DESCRIBED;
-	object_note(&o);
+	if (o.mech != MECH_POSIX_MQ) /* what is in it is told when it is first used */
+		object_note(&o);
 	return 0;
 }
 
@@ -103,6 +104,10 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 {
 	if (row->fam == FAM_WAIT)
 		return t != NULL;
+	if (row->fam == FAM_MQ)
+		return row->how == MQ_FD && mq_of_fd(o, task, t, regs->di);
+	if (row->fam == FAM_MSG)
+		return row->how == MSGQ_ID && msgq_of_id(o, task, regs->di, is_target(t));
 	if (row->fam != FAM_SPLICE)
 		return object_of_fd(o, task, t, regs->di, NULL);
 	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))
@@ -143,6 +148,9 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	in->room = regs->dx;
 	if (row->fam == FAM_CTL) {
 		in->addr = regs->di;
+	} else if (row->fam == FAM_MQ || row->fam == FAM_MSG) {
+		in->addr = regs->r10;
+		in->arg = regs->r8;
 	} else if (row->addr_arg != ARG_NONE) {
 		in->addr = regs->r8;
 		in->arg = row->op == OP_SEND ? regs->r9 : SOCKADDR_MAX;

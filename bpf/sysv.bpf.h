@@ -18,12 +18,17 @@
 /* Which table of a namespace (ipc/util.h). */
 enum { SYSV_SEM = 0, SYSV_MSG = 1, SYSV_SHM = 2 };
 
-/* The IPC namespace of a task; 0 when it is exiting. */
+/*
+ * The IPC namespace of a task, as a number: the verifier passes no typed pointer
+ * to a global function. 0 when the task is exiting.
+ */
 static __always_inline __u64 sysv_ns(struct task_struct *task)
 {
 	struct nsproxy *proxy = task->nsproxy;
+	__u64 ns = 0;
 
-	return proxy ? (__u64)proxy->ipc_ns : 0;
+	KREAD(&ns, (__u64 *)&proxy->ipc_ns);
+	return ns;
 }
 
 static __always_inline __u32 ipc_ns_inum(__u64 ipc_ns)

@@ -41,7 +41,9 @@ enum ipcspy_fam {
 	row(FAM_MMSG, mmsg) \
 	row(FAM_SPLICE, splice) \
 	row(FAM_WAIT, wait) \
-	row(FAM_CTL, ctl)
+	row(FAM_CTL, ctl) \
+	row(FAM_MQ, mq) \
+	row(FAM_MSG, msg)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
@@ -59,6 +61,20 @@ enum ipcspy_ctl {
 	CTL_RET = 1,   /* the result is a new descriptor: accept */
 	CTL_PAIR0 = 2, /* argument 0 points to two new descriptors: pipe */
 	CTL_PAIR3 = 3, /* argument 3 does: socketpair */
+};
+
+/* How a FAM_MQ call names its queue. */
+enum ipcspy_mq {
+	MQ_FD = 0,     /* argument 0 is its descriptor */
+	MQ_OPEN = 1,   /* the result is */
+	MQ_UNLINK = 2, /* argument 0 is its name */
+};
+
+/* How a FAM_MSG call names its queue. */
+enum ipcspy_msg {
+	MSGQ_ID = 0,  /* argument 0 is its id */
+	MSGQ_GET = 1, /* the result is */
+	MSGQ_CTL = 2, /* argument 0 is its id, argument 1 what to do */
 };
 
 #define ARG_NONE 0xff

@@ -71,7 +71,8 @@ struct ev_op {
 	__u64 blocked_ns; /* asleep inside the call, waiting; not runnable, not copying */
 	__s32 ret; /* bytes, or -errno; -512 ... -516 = interrupted, will restart or become EINTR */
 	__u32 backlog;   /* after the call, in the channel's unit (see struct ev_obj) */
-	__u32 seq;       /* TCP: write_seq (send) or copied_seq (recv) after the call */
+	__u32 seq;       /* TCP: write_seq (send) or copied_seq (recv) after the call; sysv-msg:
+			    messages in the queue */
 	__u32 fp;        /* hash of the first min(ret, 32) bytes of the caller's buffer */
 	__u32 waker_tid; /* who ended the last sleep, 0 unknown */
 	__u16 nr;        /* system call number */
@@ -97,6 +98,8 @@ struct ev_addr_un {
 struct ev_vals {
 	__u64 v[2];
 };
+
+#define MQ_PRIO_KNOWN 0x1 /* posix-mq: v[0] is the message's priority */
 
 /* flags of EV_OBJ */
 #define OBJF_LISTEN    0x01 /* a listening socket */

@@ -55,7 +55,8 @@ enum ipcspy_op {
 	OP_HANDLED = 10, /* a signal's handler returned: enter_ns is when it began */
 	OP_REMOVE = 11,  /* IPC_RMID, mq_unlink: the name is gone, those blocked wake up */
 	OP_NOTIFY = 12,  /* mq_notify: asks for a signal when a message comes */
-	OP_MAX = 13,
+	OP_FOUND = 13,   /* a message that a queue held when it was first seen: by nobody, pid 0 */
+	OP_MAX = 14,
 };
 
 #endif

@@ -34,6 +34,20 @@
 			FAM_WAIT, OP_WAIT, 0, A, A, A, A, 0 \
 		}                                           \
 	}
+#define MQ(name, op, how)                              \
+	{                                              \
+		__NR_##name, #name,                    \
+		{                                      \
+			FAM_MQ, op, how, A, A, A, A, 0 \
+		}                                      \
+	}
+#define MSG(name, op, how)                              \
+	{                                               \
+		__NR_##name, #name,                     \
+		{                                       \
+			FAM_MSG, op, how, A, A, A, A, 0 \
+		}                                       \
+	}
 #define CTL(name, op, how, sys_flags)                           \
 	{                                                       \
 		__NR_##name, #name,                             \
@@ -78,6 +92,16 @@ static const struct syscall_row rows[] = {
 	CTL(fcntl, OP_RESIZE, CTL_FD, SYSF_FCNTL),
 	CTL(pipe2, OP_CREATE, CTL_PAIR0, 0),
 	CTL(socketpair, OP_CREATE, CTL_PAIR3, 0),
+	MQ(mq_open, OP_CREATE, MQ_OPEN),
+	MQ(mq_timedsend, OP_SEND, MQ_FD),
+	MQ(mq_timedreceive, OP_RECV, MQ_FD),
+	MQ(mq_notify, OP_NOTIFY, MQ_FD),
+	MQ(mq_getsetattr, OP_CREATE, MQ_FD),
+	MQ(mq_unlink, OP_REMOVE, MQ_UNLINK),
+	MSG(msgget, OP_CREATE, MSGQ_GET),
+	MSG(msgsnd, OP_SEND, MSGQ_ID),
+	MSG(msgrcv, OP_RECV, MSGQ_ID),
+	MSG(msgctl, OP_NONE, MSGQ_CTL),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
 	WAIT(poll, 0),

@@ -33,6 +33,7 @@ static const char *const ops[OP_MAX] = {
 	[OP_ACCEPT] = "accept",     [OP_CONNECT] = "connect", [OP_CLOSE] = "close",
 	[OP_SHUTDOWN] = "shutdown", [OP_RESIZE] = "resize",   [OP_CREATE] = "create",
 	[OP_HANDLED] = "handled",   [OP_REMOVE] = "remove",   [OP_NOTIFY] = "notify",
+	[OP_FOUND] = "found",
 };
 
 const char *mech_name(enum ipcspy_mech mech)

@@ -83,6 +83,7 @@ struct dentry {
 };
 
 struct vfsmount {
+	struct super_block *mnt_sb;
 	struct dentry *mnt_root;
 };
 
@@ -145,6 +146,7 @@ struct ipc_ids {
 
 struct ipc_namespace {
 	struct ipc_ids ids[3];
+	struct vfsmount *mq_mnt;
 	struct ns_common ns;
 };
 
@@ -157,10 +159,53 @@ typedef struct {
 } kuid_t;
 
 struct kern_ipc_perm {
+	bool deleted;
 	int id;
 	int key;
 	kuid_t cuid;
 	unsigned short mode;
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct rb_node {
+	unsigned long __rb_parent_color;
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct msg_msg {
+	struct list_head m_list;
+	long m_type;
+	unsigned long m_ts;
+};
+
+struct msg_queue {
+	struct kern_ipc_perm q_perm;
+	unsigned long q_cbytes;
+	unsigned long q_qnum;
+	unsigned long q_qbytes;
+	struct list_head q_messages;
+};
+
+struct mq_attr {
+	long mq_maxmsg;
+	long mq_msgsize;
+	long mq_curmsgs;
+};
+
+struct posix_msg_tree_node {
+	struct rb_node rb_node;
+	struct list_head msg_list;
+};
+
+struct mqueue_inode_info {
+	struct inode vfs_inode;
+	struct rb_node *msg_tree_rightmost;
+	struct mq_attr attr;
+	unsigned long qsize;
 };
 
 struct task_struct {
