@@ -271,6 +271,11 @@ static __always_inline bool is_settled(const struct objref *o)
 	return o->connected && (!is_socket(o->mech) || sock_settled(o));
 }
 
+static __always_inline struct fd_cached *fd_slot(struct task_ctx *t, __u32 fd)
+{
+	return &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)];
+}
+
 /*
  * The object behind a descriptor that `task` is about to use. True: it is to be
  * traced, and was described. to: where it sends, NULL when it does not.
@@ -285,7 +290,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	__u64 file;
 
 	if (t) {
-		c = &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)];
+		c = fd_slot(t, fd);
 		if (c->key == key) {
 			*out = c->obj;
 			return c->obj.mech != MECH_POSIX_MQ; /* mq_of_fd() put it there */
@@ -324,13 +329,13 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 static __noinline bool mq_of_fd(struct objref *out, struct task_struct *task, struct task_ctx *t,
 				__u32 fd)
 {
-	__u32 gen = *fd_generation(task);
+	__u64 key = fd_key(task, fd);
 	struct fd_cached *c = NULL;
 	__u64 file;
 
 	if (t) {
-		c = &t->fds[fd & (FD_CACHE - 1)];
-		if (c->fd == fd && c->gen == gen && c->used && !(t->flags & TF_SHARED_FD)) {
+		c = fd_slot(t, fd);
+		if (c->key == key) {
 			*out = c->obj;
 			return c->obj.mech == MECH_POSIX_MQ;
 		}
@@ -346,9 +351,7 @@ static __noinline bool mq_of_fd(struct objref *out, struct task_struct *task, st
 	    !object_emit(out, file, pid_tgid_of(task), fd, 0))
 		return false;
 	if (c) {
-		c->used = 1;
-		c->fd = fd;
-		c->gen = gen;
+		c->key = key;
 		c->obj = *out;
 	}
 	return true;
