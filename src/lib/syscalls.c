@@ -101,7 +101,7 @@ static const struct syscall_row rows[] = {
 	MSG(msgget, OP_CREATE, MSGQ_GET),
 	MSG(msgsnd, OP_SEND, MSGQ_ID),
 	MSG(msgrcv, OP_RECV, MSGQ_ID),
-	MSG(msgctl, OP_NONE, MSGQ_CTL),
+	MSG(msgctl, OP_REMOVE, MSGQ_CTL),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
 	WAIT(poll, 0),
