@@ -88,7 +88,7 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(filter $(BUILD)/src/probe/%,$(LIB_OBJ)): $(BUILD)/ipcspy.skel.h
+$(filter $(BUILD)/src/probe/%,$(LIB_OBJ)) $(BUILD)/tests/unit/test_names.o: $(BUILD)/ipcspy.skel.h
 
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(UNIT_HELP_OBJ) $(LIB_OBJ)
 	$(call say,LINK,$@)

@@ -43,6 +43,9 @@ int loss_emit(struct probe *p);
 /* names.c: emits EV_NAME for what this record mentions, when /proc knows it. */
 int names_emit(struct probe *p, const struct ev_hdr *hdr);
 
+/* names.c: whether the process with this pid is the one that started then (CLOCK_MONOTONIC). */
+bool names_same_process(__u32 pid, __u64 start_ns);
+
 /* probe.c: whether pids here are those that the kernel side sees. */
 bool in_init_pid_ns(void);
 
