@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Pipes and FIFOs: one object, one direction, bytes; a FIFO's path comes as an EV_NAME. A FIFO that
- * everybody closed loses what was in it, and is the same channel when opened again.
+ * everybody closed loses what was in it, and is the same channel when opened again: that it is
+ * empty then is seen from the kernel's own count (pair_bytes.h).
  */
 #include <errno.h>
 #include <stdio.h>

@@ -52,7 +52,7 @@ static inline bool pair_bytes_waits(const struct pair_bytes *pb)
 	return pb->reads.cnt != 0;
 }
 
-/* What was in the channel is gone (a FIFO that everybody closed). */
+/* What was in the channel is gone (its object is said to be created, and was known). */
 void pair_bytes_discard(struct pair_bytes *pb);
 
 #endif
