@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "analysis/analysis.h"
 #include "cmd/signals.h"
 #include "event/event.h"
 
@@ -49,6 +50,9 @@ static void on_message(void *arg, const struct message *msg)
 {
 	struct session *s = arg;
 
+	/* as in the report: between two strangers, on what no target has used */
+	if (!chan_concerns_target(msg->chan))
+		return;
 	output_message(s->out, msg, s->start_ns);
 }
 

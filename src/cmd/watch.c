@@ -20,6 +20,17 @@ static void print_stats(const struct session *s)
 		(unsigned long long)st.lost, (unsigned long long)s->malformed, st.ring_bytes);
 }
 
+/* name: the user's, and so perhaps somebody else's: any bytes. */
+static void error_about(const char *what, const char *name, const char *why)
+{
+	struct strbuf sb;
+
+	strbuf_init(&sb);
+	strbuf_put_escaped(&sb, name, strlen(name));
+	cmd_error("%s %s: %s", what, sb.err ? "?" : sb.s, why);
+	strbuf_fini(&sb);
+}
+
 static int report(struct session *s, int run_err)
 {
 	int err = run_err == -EPIPE ? run_err : session_report(s);
@@ -27,7 +38,7 @@ static int report(struct session *s, int run_err)
 	if (s->opts->verbose)
 		print_stats(s);
 	if (err && err != -EPIPE) {
-		cmd_error("cannot write the report to %s: %s", s->out->name, strerror(-err));
+		error_about("cannot write the report to", s->out->name, strerror(-err));
 		return EXIT_ERROR;
 	}
 	if (run_err && run_err != -EPIPE) {
@@ -43,7 +54,7 @@ static int trace(struct session *s)
 	int err = session_run(s), exec_err = command_exec_error(s->command);
 
 	if (exec_err) {
-		cmd_error("cannot run %s: %s", s->command->argv[0], strerror(exec_err));
+		error_about("cannot run", s->command->argv[0], strerror(exec_err));
 		return EXIT_ERROR;
 	}
 	if (!session_has_data(s)) {
@@ -63,8 +74,8 @@ static int watch(const struct opts *o)
 
 	err = output_open(&out, o);
 	if (err) {
-		cmd_error("cannot write to %s: %s", out.name,
-			  err == -ELOOP ? "it is a symbolic link" : strerror(-err));
+		error_about("cannot write to", out.name,
+			    err == -ELOOP ? "it is a symbolic link" : strerror(-err));
 		goto close_output;
 	}
 	err = session_init(&s, o, &out, &command);
