@@ -98,17 +98,46 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
+/*
+ * Whoever wakes is inside the call that does it: what the two records say
+ * of each other leaves nothing to guess.
+ */
+static __always_inline void note_waker(struct inflight *in, __u64 now, __u32 tgid)
+{
+	struct task_ctx *w = task_find(bpf_get_current_task_btf());
+
+	in->woken_ns = now;
+	in->waker_tgid = tgid;
+	in->wake_flags &= ~(WAKEF_CALL | WAKEF_COUNTED);
+	if (!w || !w->in.active || w->in.a.mech != in->a.mech)
+		return;
+	in->wake_ns = w->in.enter_ns;
+	in->wake_flags |= WAKEF_CALL;
+	if (!(w->in.wake_flags & WAKEF_COUNTED))
+		return;
+	if (w->in.a.id == in->a.id)
+		in->wake_flags |= WAKEF_COUNTED;
+	else
+		w->in.elsewhere++;
+}
+
 /* From here on the task is runnable: waiting for a processor is not blocking either. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *p)
 {
 	struct task_ctx *t = task_find(p);
+	__u64 now, by;
 
-	if (!t || !t->in.sleep_ns)
+	if (!t || !(t->in.sleep_ns || (t->in.active && t->in.wake_flags & WAKEF_ASK)))
 		return 0;
-	t->in.blocked_ns += bpf_ktime_get_ns() - t->in.sleep_ns;
+	now = bpf_ktime_get_ns();
+	by = bpf_get_current_pid_tgid();
+	if (t->in.sleep_ns)
+		t->in.blocked_ns += now - t->in.sleep_ns;
 	t->in.sleep_ns = 0;
-	t->in.waker = bpf_get_current_pid_tgid();
+	t->in.waker = by;
+	if (t->in.wake_flags & WAKEF_ASK)
+		note_waker(&t->in, now, by >> 32);
 	return 0;
 }
 

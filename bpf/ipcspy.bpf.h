@@ -35,7 +35,8 @@ extern const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS];
 struct objref {
 	__u64 id;   /* what the records call it */
 	__u64 wkey; /* under which it is watched: the same for both ends of a connection */
-	__u64 ptr;  /* struct pipe_inode_info or struct sock */
+	__u64 ptr;  /* struct pipe_inode_info or struct sock; futex: the mapped object's id */
+	__u64 at;   /* futex: where in that object, or its address */
 	__u32 ino;
 	__u8 mech;
 	__u8 connected; /* its wkey will not change any more */
@@ -67,10 +68,17 @@ struct inflight {
 	__u8 how;
 	__u8 op;
 	__u8 sleep_on_b; /* splice: what it sleeps for is the second object */
-	__u8 pad[2];
-	struct objref a; /* a.id == 0: none */
-	struct objref b; /* splice: the output */
+	__u8 wake_flags; /* WAKEF_* */
+	__u8 pad;
+	__u64 woken_ns;   /* with WAKEF_ASK: when the waker came ... */
+	__u64 wake_ns;    /* ... and when the call began in which it did, 0 in none of its kind */
+	__u32 waker_tgid; /* ... and its process */
+	__u32 elsewhere;  /* it woke so many that wait on another object */
+	struct objref a;  /* a.id == 0: none */
+	struct objref b;  /* splice: the output */
 };
+
+#define WAKEF_ASK 0x4 /* who wakes it from what call is to be noted */
 
 #define TF_TARGET    0x1
 #define TF_DESCRIBED 0x2 /* EV_PROC went out */

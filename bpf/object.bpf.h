@@ -32,6 +32,7 @@ struct op_vals {
 
 #include "mqueue.bpf.h"
 #include "msgqueue.bpf.h"
+#include "futex.bpf.h"
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
@@ -136,6 +137,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		mqueue_describe(e, o);
 	else if (o->mech == MECH_SYSV_MSG)
 		msgqueue_describe(e, o);
+	else if (is_futex(o->mech))
+		futex_describe(e, o);
 	return 1;
 }
 

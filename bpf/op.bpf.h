@@ -60,6 +60,9 @@ static __always_inline struct inflight *op_begin(struct task_ctx *t, struct task
 	in->how = BUF_NONE;
 	in->op = op;
 	in->sleep_on_b = 0;
+	in->wake_flags = 0;
+	in->woken_ns = 0;
+	in->elsewhere = 0;
 	in->a.id = 0;
 	in->b.id = 0;
 	in->enter_ns = bpf_ktime_get_ns();

@@ -4,7 +4,7 @@
  * a watched channel, and who is inside a call. Records go to the reader of the
  * iterator, not to the ring.
  */
-#include "op.bpf.h"
+#include "wake.bpf.h"
 
 #define FMODE_READ         0x1
 #define FMODE_WRITE        0x2
@@ -76,6 +76,24 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+/* The process that has the priority-inheriting lock that task sleeps for, 0: there is none. */
+static __always_inline __u32 lock_owner(struct task_struct *task, const struct objref *o)
+{
+	struct rt_mutex_waiter *waiter = task->pi_blocked_on;
+	struct task_struct *owner = NULL;
+	struct rt_mutex_base *lock = NULL;
+	__u64 raw = 0;
+	int tgid = 0;
+
+	if (!is_futex(o->mech) || !waiter || KREAD(&lock, &waiter->lock) ||
+	    KREAD(&raw, (__u64 *)&lock->owner))
+		return 0;
+	owner = (void *)(raw & ~1ull);
+	if (owner)
+		KREAD(&tgid, &owner->tgid);
+	return tgid;
+}
+
 static __always_inline void seq_inflight(struct seq_file *seq, struct task_struct *task,
 					 const struct inflight *in, const struct objref *o, __u8 op)
 {
@@ -93,8 +111,20 @@ static __always_inline void seq_inflight(struct seq_file *seq, struct task_struc
 	e.nr = in->nr;
 	e.op = op;
 	e.mech = o->mech;
-	e.pad = 0;
+	e.owner_pid = lock_owner(task, o);
 	bpf_seq_write(seq, &e, sizeof(e));
+}
+
+/* A task asleep in a futex call waits for a word; of one among many it is not known here which. */
+static __always_inline bool adopt_futex(struct objref *o, struct task_struct *task, bool target,
+					__u8 how, struct pt_regs *regs)
+{
+	__u64 flags = how == FUTEX_CLASSIC ? regs->si : regs->r10;
+	bool private = flags & FUTEX_PRIVATE_FLAG;
+
+	if (how == FUTEX_WAITV || (private && !takes_private()))
+		return false;
+	return !futex_resolve(o, task, regs->di, private) && futex_admit(o, task, target);
 }
 
 /* The object that the call waits for; splice: whichever side is a channel. */
@@ -108,6 +138,8 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 		return row->how == MQ_FD && mq_of_fd(o, task, t, regs->di);
 	if (row->fam == FAM_MSG)
 		return row->how == MSGQ_ID && msgq_of_id(o, task, regs->di, is_target(t));
+	if (row->fam == FAM_FUTEX)
+		return adopt_futex(o, task, is_target(t), row->how, regs);
 	if (row->fam != FAM_SPLICE)
 		return object_of_fd(o, task, t, regs->di, NULL);
 	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))
@@ -154,6 +186,10 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	} else if (row->addr_arg != ARG_NONE) {
 		in->addr = regs->r8;
 		in->arg = row->op == OP_SEND ? regs->r9 : SOCKADDR_MAX;
+	}
+	if (row->fam == FAM_FUTEX) {
+		in->buf = regs->di;
+		in->wake_flags = WAKEF_ASK;
 	}
 	if (out_side)
 		in->b = o;

@@ -4,7 +4,19 @@
  *
  * Only a wait that slept is worth a record.
  */
-#include "op.bpf.h"
+#include "wake.bpf.h"
+
+/* A futex wait with a timeout goes on. */
+static __always_inline void futex_again(struct task_ctx *t, struct task_struct *task, __u16 nr)
+{
+	struct objref o = t->in.a;
+	struct inflight *in = op_begin(t, task, nr, OP_RECV, 0);
+
+	if (!in)
+		return;
+	in->wake_flags = WAKEF_ASK;
+	in->a = o;
+}
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(enter_wait, struct pt_regs *regs, long nr)
@@ -17,9 +29,12 @@ int BPF_PROG(enter_wait, struct pt_regs *regs, long nr)
 	if (is_ignored(task, is_target(t)) || (!t && !cfg.all))
 		return 0;
 	/* a signal that ran no handler: the kernel goes on with whatever call it was */
-	if ((row->sys_flags & SYSF_RESTART) && !(t && t->in.op == OP_WAIT && t->in.arg))
-		return 0;
-	op_begin(t, task, nr, OP_WAIT, 0);
+	if (!(row->sys_flags & SYSF_RESTART))
+		op_begin(t, task, nr, OP_WAIT, 0);
+	else if (t && t->in.arg && t->in.op == OP_WAIT)
+		op_begin(t, task, nr, OP_WAIT, 0);
+	else if (t && t->in.arg && t->in.op == OP_RECV && is_futex(t->in.a.mech))
+		futex_again(t, task, nr);
 	return 0;
 }
 
@@ -33,7 +48,9 @@ int BPF_PROG(exit_wait, struct pt_regs *regs, long ret)
 	if (!in)
 		return 0;
 	in->arg = ret == -ERESTART_RESTARTBLOCK;
-	if (in->blocked_ns)
+	if (in->a.id)
+		wait_emit(in, &in->a, &s, ret, 0);
+	else if (in->blocked_ns)
 		op_emit(in, &none, &s, OP_WAIT, ret, 0);
 	return 0;
 }

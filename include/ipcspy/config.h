@@ -43,7 +43,8 @@ enum ipcspy_fam {
 	row(FAM_WAIT, wait) \
 	row(FAM_CTL, ctl) \
 	row(FAM_MQ, mq) \
-	row(FAM_MSG, msg)
+	row(FAM_MSG, msg) \
+	row(FAM_FUTEX, futex)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
@@ -75,6 +76,14 @@ enum ipcspy_msg {
 	MSGQ_ID = 0,  /* argument 0 is its id */
 	MSGQ_GET = 1, /* the result is */
 	MSGQ_CTL = 2, /* argument 0 is its id, argument 1 what to do */
+};
+
+/* How a FAM_FUTEX call says which words it is about. */
+enum ipcspy_futex {
+	FUTEX_CLASSIC = 0, /* futex(2): argument 0 is the word, 1 the command */
+	FUTEX_WAITV = 1,   /* argument 0 points to many struct futex_waitv */
+	FUTEX_ONE = 2,     /* futex_wait, futex_wake: 0 is the word, 3 the flags */
+	FUTEX_MOVE = 3,    /* futex_requeue: argument 0 points to two struct futex_waitv */
 };
 
 #define ARG_NONE 0xff

@@ -100,6 +100,15 @@ struct ev_vals {
 };
 
 #define MQ_PRIO_KNOWN 0x1 /* posix-mq: v[0] is the message's priority */
+/*
+ * A futex or semaphore wait that a wake ended: v[0] is when the call began that woke it
+ * (without WAKEF_CALL: when it was woken), v[1] the waker's pid, WAKEF_* from bit 32 on, and
+ * from bit 48 on the number of the semaphore in its set.
+ */
+#define WAKEF_CALL    0x1 /* the waker was inside a call that wakes */
+#define WAKEF_COUNTED 0x2 /* ... whose own record says how many it woke here */
+#define WAKE_FLAGS(v) ((__u32)((v) >> 32) & 0xffff)
+#define WAKE_INDEX(v) ((__u32)((v) >> 48))
 
 /* flags of EV_OBJ */
 #define OBJF_LISTEN    0x01 /* a listening socket */
@@ -172,7 +181,7 @@ struct ev_inflight {
 	__u16 nr;
 	__u8 op;
 	__u8 mech;
-	__u32 pad;
+	__u32 owner_pid; /* who has the lock that it waits for, where the kernel knows; else 0 */
 };
 
 #define HOLDF_READ  0x1

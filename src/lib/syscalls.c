@@ -56,6 +56,25 @@
 		}                                               \
 	}
 
+#define FUTEX(name, op, how)                              \
+	{                                                 \
+		__NR_##name, #name,                       \
+		{                                         \
+			FAM_FUTEX, op, how, A, A, A, A, 0 \
+		}                                         \
+	}
+
+/* Not in every libc's headers; the same on every architecture. */
+#ifndef __NR_futex_wake
+#define __NR_futex_wake 454
+#endif
+#ifndef __NR_futex_wait
+#define __NR_futex_wait 455
+#endif
+#ifndef __NR_futex_requeue
+#define __NR_futex_requeue 456
+#endif
+
 /* Arguments are counted from 0; who is a buffer and who a flag word is in each call's man page. */
 static const struct syscall_row rows[] = {
 	IO(read, OP_RECV, BUF_PLAIN, A, A),
@@ -102,6 +121,11 @@ static const struct syscall_row rows[] = {
 	MSG(msgsnd, OP_SEND, MSGQ_ID),
 	MSG(msgrcv, OP_RECV, MSGQ_ID),
 	MSG(msgctl, OP_REMOVE, MSGQ_CTL),
+	FUTEX(futex, OP_RECV, FUTEX_CLASSIC), /* the command says what it does */
+	FUTEX(futex_waitv, OP_RECV, FUTEX_WAITV),
+	FUTEX(futex_wait, OP_RECV, FUTEX_ONE),
+	FUTEX(futex_wake, OP_SEND, FUTEX_ONE),
+	FUTEX(futex_requeue, OP_SEND, FUTEX_MOVE),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
 	WAIT(poll, 0),

@@ -114,6 +114,23 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
+
+struct mm_struct;
+
+struct rt_mutex_base {
+	struct task_struct *owner; /* lowest bit: has waiters */
+};
+
+struct rt_mutex_waiter {
+	struct rt_mutex_base *lock;
+};
+
 struct thread_info {
 	__u32 status;
 };
@@ -219,6 +236,8 @@ struct task_struct {
 	struct task_struct *group_leader;
 	__u64 start_time;
 	char comm[16];
+	struct mm_struct *mm;
+	struct rt_mutex_waiter *pi_blocked_on;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * futex.bpf.h - from a futex word's address to what identifies the word.
+ *
+ * As get_futex_key() in kernel/futex/core.c has it: a word in a shared mapping is
+ * known by the mapped file and its place there, so that processes that map it at
+ * different addresses mean one word; any other word belongs to its address
+ * space, whatever the caller's flags say.
+ */
+#ifndef IPCSPY_FUTEX_BPF_H
+#define IPCSPY_FUTEX_BPF_H
+
+#include "inode.bpf.h"
+
+#define EFAULT      14
+#define EBUSY       16
+#define VM_MAYSHARE 0x80 /* mapped with MAP_SHARED, writable or not */
+#define PAGE_SHIFT  12
+
+static __always_inline bool is_futex(__u8 mech)
+{
+	return mech == MECH_FUTEX || mech == MECH_FUTEX_PRIVATE;
+}
+
+/* What is to be known of the mapping around an address. */
+struct word_look {
+	__u64 addr;
+	__u64 object, offset; /* 0: not shared */
+	__u64 ino;
+};
+
+static long word_see(struct task_struct *task, struct vm_area_struct *vma, struct word_look *w)
+{
+	struct file *file = vma->vm_file;
+	struct inode *inode = NULL;
+
+	if (!(vma->vm_flags & VM_MAYSHARE) || !file || KREAD(&inode, &file->f_inode))
+		return 0;
+	w->object = inode_id(inode);
+	w->offset = ((__u64)vma->vm_pgoff << PAGE_SHIFT) + (w->addr - vma->vm_start);
+	KREAD(&w->ino, &inode->i_ino);
+	return 0;
+}
+
+static __always_inline void futex_is_private(struct objref *o, struct task_struct *task,
+					     __u64 uaddr)
+{
+	o->mech = MECH_FUTEX_PRIVATE;
+	o->ptr = mix((__u64)task->mm, task->group_leader->start_time);
+	o->at = uaddr;
+	o->ino = task->tgid;
+	o->id = mix(o->ptr, uaddr);
+}
+
+/*
+ * Fills o for a word of `task`. -EBUSY: somebody changes the address space just
+ * now, so that it cannot be searched; -EFAULT: nothing is mapped there.
+ */
+static __noinline int futex_resolve(struct objref *o, struct task_struct *task, __u64 uaddr,
+				    bool private)
+{
+	struct word_look w = {.addr = uaddr};
+	long err;
+
+	o->connected = true;
+	o->family = 0;
+	if (private) {
+		futex_is_private(o, task, uaddr);
+	} else {
+		err = bpf_find_vma(task, uaddr, word_see, &w, 0);
+		if (err)
+			return err == -EBUSY ? -EBUSY : -EFAULT;
+		if (w.object) {
+			o->mech = MECH_FUTEX;
+			o->ptr = w.object;
+			o->at = w.offset;
+			o->ino = w.ino;
+			o->id = mix(w.object, w.offset);
+		} else {
+			futex_is_private(o, task, uaddr);
+		}
+	}
+	o->wkey = o->id;
+	return 0;
+}
+
+/*
+ * vals[0]: id of the mapped object, vals[1]: offset in it. A private word: the pid of its
+ * process, and its address there.
+ */
+static __always_inline void futex_describe(struct ev_obj *e, const struct objref *o)
+{
+	e->vals[0] = o->mech == MECH_FUTEX ? o->ptr : o->ino;
+	e->vals[1] = o->at;
+}
+
+#endif

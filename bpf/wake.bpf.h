@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * wake.bpf.h - records of waits that a wake ends: futexes and semaphores.
+ */
+#ifndef IPCSPY_WAKE_BPF_H
+#define IPCSPY_WAKE_BPF_H
+
+#include "op.bpf.h"
+
+#define FUTEX_PRIVATE_FLAG 128 /* FUTEX2_PRIVATE is the same */
+
+static __always_inline bool takes_private(void)
+{
+	return cfg.mech_mask & (1u << MECH_FUTEX_PRIVATE);
+}
+
+__u32 futexes_watched __weak; /* no target touched a word: no stranger's concerns one */
+
+static __always_inline bool futex_admit(const struct objref *o, struct task_struct *task,
+					bool target)
+{
+	if (!target && o->mech == MECH_FUTEX_PRIVATE)
+		return false;
+	if (target)
+		futexes_watched = 1;
+	return object_admit(o, task, target);
+}
+
+/* A finished wait. index: of the semaphore, else 0. */
+static __always_inline void wait_emit(const struct inflight *in, const struct objref *o,
+				      const struct sample *s, __s32 ret, __u32 index)
+{
+	__u32 flags = in->wake_flags & (WAKEF_CALL | WAKEF_COUNTED);
+
+	if (ret || !in->woken_ns) {
+		op_emit(in, o, s, OP_RECV, ret, 0);
+		return;
+	}
+	op_emit_vals(in, o, s, OP_RECV, 0, 0, flags & WAKEF_CALL ? in->wake_ns : in->woken_ns,
+		     in->waker_tgid | (__u64)flags << 32 | (__u64)index << 48);
+}
+
+#endif
