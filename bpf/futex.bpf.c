@@ -26,9 +26,9 @@ enum { /* include/uapi/linux/futex.h */
 };
 
 /* What a command does. The result of one that is WAKEF_COUNTED says how many it woke. */
-static const struct {
+const volatile struct {
 	__u8 op, flags;
-} cmds[16] = {
+} futex_cmds[16] = {
 	[CMD_WAIT] = {OP_RECV, WAKEF_ASK},
 	[CMD_WAKE] = {OP_SEND, WAKEF_COUNTED},
 	[CMD_REQUEUE] = {OP_SEND, WAKEF_COUNTED},
@@ -102,11 +102,11 @@ static __always_inline bool futex_parse(struct futex_call *c, struct pt_regs *re
 	c->most = regs->dx;
 	switch (row->how) {
 	case FUTEX_CLASSIC:
-		if (cmd >= sizeof(cmds) / sizeof(cmds[0]))
+		if (cmd >= sizeof(futex_cmds) / sizeof(futex_cmds[0]))
 			return false;
 		c->private = (regs->si & FUTEX_PRIVATE_FLAG) != 0;
-		c->op = cmds[cmd & 15].op;
-		c->flags = cmds[cmd & 15].flags;
+		c->op = futex_cmds[cmd & 15].op;
+		c->flags = futex_cmds[cmd & 15].flags;
 		return c->op != OP_NONE;
 	case FUTEX_ONE:
 		c->private = (regs->r10 & FUTEX_PRIVATE_FLAG) != 0;
@@ -202,11 +202,13 @@ int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	/* a requeue counts those that it moved, too; a wake those that were moved here before */
-	if (ret > 0 && (in->wake_flags & WAKEF_COUNTED)) {
+	if (ret >= 0 && !(in->wake_flags & WAKEF_COUNTED)) {
+		op_emit_vals(in, &in->a, &s, OP_SEND, 0, 0, 0, 0);
+		return 0;
+	}
+	if (ret > 0) {
 		ret = ret < in->room ? ret : in->room;
 		ret = ret > in->elsewhere ? ret - in->elsewhere : 0;
-	} else if (ret > 0) {
-		ret = 0;
 	}
 	op_emit(in, &in->a, &s, OP_SEND, ret, 0);
 	return 0;

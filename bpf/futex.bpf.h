@@ -45,8 +45,11 @@ static long word_see(struct task_struct *task, struct vm_area_struct *vma, struc
 static __always_inline void futex_is_private(struct objref *o, struct task_struct *task,
 					     __u64 uaddr)
 {
+	__u64 mm = 0; /* as a number: the verifier computes with no pointers */
+
+	KREAD(&mm, (__u64 *)&task->mm);
 	o->mech = MECH_FUTEX_PRIVATE;
-	o->ptr = mix((__u64)task->mm, task->group_leader->start_time);
+	o->ptr = mix(mm, task->group_leader->start_time);
 	o->at = uaddr;
 	o->ino = task->tgid;
 	o->id = mix(o->ptr, uaddr);

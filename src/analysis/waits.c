@@ -79,6 +79,10 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 	(void)m;
 	if (!i->chan || i->op == OP_ACCEPT)
 		return 0;
+	if (i->owner && !i->owner->exited) {
+		set_add(&s, i->owner);
+		return s.cnt;
+	}
 	collect(i, &s, false);
 	/* A process that waits for itself alone will wait for ever: that is worth saying. */
 	if (!s.cnt)

@@ -14,7 +14,9 @@
 	row(MECH_UNIX_DGRAM, "unix-dgram", unix_dgram_class) \
 	row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
 	row(MECH_TCP, "tcp", tcp_class) \
-	row(MECH_UDP, "udp", udp_class)
+	row(MECH_UDP, "udp", udp_class) \
+	row(MECH_FUTEX, "futex", futex_class) \
+	row(MECH_FUTEX_PRIVATE, "futex-private", futex_class)
 // clang-format on
 
 #define DECLARE(mech, name, cls) extern const struct chan_class cls;

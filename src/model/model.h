@@ -151,7 +151,8 @@ struct inflight {
 	struct list_node in_model;
 	struct proc *proc;
 	uint32_t tid;
-	struct chan *chan; /* NULL: OP_WAIT */
+	struct chan *chan;  /* NULL: OP_WAIT */
+	struct proc *owner; /* has the lock it waits for; NULL: not known to be one */
 	enum ipcspy_op op;
 	enum ipcspy_mech mech;
 	uint16_t nr;

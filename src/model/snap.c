@@ -27,6 +27,8 @@ void inflight_free(struct inflight *i)
 		i->proc->waits.now_ns = 0;
 	i->proc->inflight_cnt--;
 	proc_put(i->proc);
+	if (i->owner)
+		proc_put(i->owner);
 	list_del(&i->in_model);
 	free(i);
 }
@@ -161,6 +163,9 @@ int snap_inflight(struct model *m, const struct ev_inflight *ev)
 	if (o && ev->op != OP_WAIT)
 		i->chan = o->cls->chan_for ? o->cls->chan_for(m, o, ev->op) : o->chan;
 	p->refs++;
+	i->owner = ev->owner_pid ? model_proc_by_pid(m, ev->owner_pid) : NULL;
+	if (i->owner)
+		i->owner->refs++;
 	p->inflight_cnt++;
 	list_add_tail(&m->inflight, &i->in_model);
 	if (ev->op == OP_WAIT && ev->blocked_ns > p->waits.now_ns)
