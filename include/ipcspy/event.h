@@ -100,6 +100,7 @@ struct ev_vals {
 };
 
 #define MQ_PRIO_KNOWN 0x1 /* posix-mq: v[0] is the message's priority */
+
 /*
  * A futex or semaphore wait that a wake ended: v[0] is when the call began that woke it
  * (without WAKEF_CALL: when it was woken), v[1] the waker's pid, WAKEF_* from bit 32 on, and

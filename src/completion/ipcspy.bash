@@ -20,7 +20,8 @@ _ipcspy_list()
 _ipcspy()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
-	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp"
+	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp \
+posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty process-vm"
 	local watch="--pid --follow --name --all --mechanism --no-peers --duration --interval \
 --messages --format --output --verbose --help --version"
 
