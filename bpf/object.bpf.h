@@ -30,9 +30,9 @@ struct op_vals {
 	struct ev_vals vals;
 };
 
+#include "futex.bpf.h"
 #include "mqueue.bpf.h"
 #include "msgqueue.bpf.h"
-#include "futex.bpf.h"
 #include "pipe.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
