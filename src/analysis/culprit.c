@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "analysis/analysis.h"
+#include "analysis/ends.h"
 #include "lib/hmap.h"
-#include "model/class.h"
 
 #define ROUNDS        16
 #define WORTH_SHARE   10  /* percent of the time observed that others must have waited */
@@ -72,9 +72,8 @@ static int node_of(struct graph *g, struct proc *p, size_t *out)
 /* At the other end of what ep waits for. */
 static bool is_cause(const struct endpoint *ep, const struct endpoint *other)
 {
-	if (other->proc == ep->proc || other->role == EP_ATTACH || other->role == ep->role)
-		return false;
-	return ep->chan->cls->shape != SHAPE_PAIR || other->side != ep->side;
+	return other->proc != ep->proc && other->role == role_opposite(ep->role) &&
+	       endpoint_is_opposite(ep->chan, ep->role, ep->side, other);
 }
 
 static int add_edge(struct graph *g, struct proc *waiter, struct proc *cause, double ns)
@@ -100,14 +99,7 @@ static bool could_help(const struct endpoint *ep, const struct holder *h)
 {
 	if (h->proc == ep->proc || h->proc->exited)
 		return false;
-	switch (ep->chan->cls->shape) {
-	case SHAPE_PIPE:
-		return h->can & (ep->role == EP_SEND ? HOLDF_READ : HOLDF_WRITE);
-	case SHAPE_PAIR:
-		return h->side != ep->side;
-	default:
-		return ep->role == EP_SEND;
-	}
+	return holder_is_opposite(ep->chan, ep->role, ep->side, h);
 }
 
 /* Nobody ever did what ep waits for: those that could are the cause. */

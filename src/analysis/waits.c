@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Who could end a wait. */
 #include "analysis/analysis.h"
-#include "model/class.h"
+#include "analysis/ends.h"
 
 struct set {
 	struct proc **out;
@@ -32,43 +32,21 @@ static int side_of(const struct chan *c, const struct proc *p, enum ep_role role
 	return -1;
 }
 
-/* Could this descriptor end the wait? On a queue only its receivers hold one. */
-static bool holder_helps(const struct inflight *i, const struct holder *h, int side)
-{
-	bool send = i->op == OP_SEND;
-
-	switch (i->chan->cls->shape) {
-	case SHAPE_PIPE:
-		return h->can & (send ? HOLDF_READ : HOLDF_WRITE);
-	case SHAPE_PAIR:
-		return h->side != side;
-	default:
-		return send;
-	}
-}
-
-static bool endpoint_helps(const struct inflight *i, const struct endpoint *ep, int side)
-{
-	bool send = i->op == OP_SEND;
-
-	if (i->chan->cls->shape == SHAPE_PAIR)
-		return ep->side != side;
-	return ep->role == (send ? EP_RECV : EP_SEND);
-}
-
 /* Those that hold the other end; where the snapshot names none, those that used it. */
 static void collect(const struct inflight *i, struct set *s, bool self)
 {
-	int side = side_of(i->chan, i->proc, i->op == OP_SEND ? EP_SEND : EP_RECV);
+	enum ep_role role = i->op == OP_SEND ? EP_SEND : EP_RECV;
+	int side = side_of(i->chan, i->proc, role);
 
 	list_for_each (h, &i->chan->holders, struct holder, in_chan)
-		if ((h->proc == i->proc) == self && !h->proc->exited && holder_helps(i, h, side))
+		if ((h->proc == i->proc) == self && !h->proc->exited &&
+		    holder_is_opposite(i->chan, role, side, h))
 			set_add(s, h->proc);
 	if (s->cnt)
 		return;
 	list_for_each (ep, &i->chan->endpoints, struct endpoint, in_chan)
 		if ((ep->proc == i->proc) == self && !ep->proc->exited &&
-		    endpoint_helps(i, ep, side))
+		    endpoint_is_opposite(i->chan, role, side, ep))
 			set_add(s, ep->proc);
 }
 

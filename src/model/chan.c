@@ -188,3 +188,8 @@ const struct list_head *model_holders(const struct chan *c)
 {
 	return &c->holders;
 }
+
+enum chan_shape chan_shape(const struct chan *c)
+{
+	return c->cls->shape;
+}

@@ -49,13 +49,6 @@ struct obj_net {
 	uint8_t name[IPCSPY_SUN_LEN + 4];
 };
 
-/* Who can end a wait on this channel. */
-enum chan_shape {
-	SHAPE_PIPE = 0,  /* one object, ends told apart by what the descriptor allows */
-	SHAPE_PAIR = 1,  /* two objects, each side waits for the other */
-	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
-};
-
 struct chan_class {
 	const char *unit; /* of capacity and backlog */
 	enum chan_shape shape;

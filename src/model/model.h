@@ -109,6 +109,13 @@ struct flow {
 	uint64_t key; /* the model's own: in the map of flows */
 };
 
+/* Who can end a wait on this channel. */
+enum chan_shape {
+	SHAPE_PIPE = 0,  /* one object, ends told apart by what the descriptor allows */
+	SHAPE_PAIR = 1,  /* two objects, each side waits for the other */
+	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
+};
+
 struct chan {
 	bool open, incomplete;
 	bool touched_by_target;
@@ -260,6 +267,7 @@ const struct list_head *model_chans(const struct model *m);
 const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
+enum chan_shape chan_shape(const struct chan *c);
 const struct loss *model_loss(const struct model *m);
 
 /* Calls put for each fact that the channel's class knows. */

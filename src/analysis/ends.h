@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ends.h - who is at the other end of a channel, the one place that knows.
+ *
+ * A waiter is a role (EP_SEND waits for room, EP_RECV for something to read) on
+ * a side of the channel. Private to src/analysis; owns nothing.
+ */
+#ifndef IPCSPY_ENDS_H
+#define IPCSPY_ENDS_H
+
+#include <stdbool.h>
+
+#include "model/model.h"
+
+/* What one side does the other undoes: EP_SEND and EP_RECV. */
+enum ep_role role_opposite(enum ep_role role);
+
+/* Could what h holds open end the wait? side: the waiter's, -1 unknown. */
+bool holder_is_opposite(const struct chan *c, enum ep_role role, int side, const struct holder *h);
+
+/* The same of one that used the channel. */
+bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
+			  const struct endpoint *ep);
+
+#endif
