@@ -38,6 +38,7 @@ static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
 }
 
 #define TASK_INTERRUPTIBLE 1
+#define PF_EXITING         0x4
 #define TS_COMPAT          2 /* thread_info.status inside a 32-bit call, x86 */
 
 static __always_inline bool is_compat(struct task_struct *task)
@@ -100,15 +101,22 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 
 /*
  * Whoever wakes is inside the call that does it: what the two records say
- * of each other leaves nothing to guess.
+ * of each other leaves nothing to guess. A process that dies gives back what it
+ * held: robust locks, semaphores with SEM_UNDO (exit_sem() in ipc/sem.c).
  */
 static __always_inline void note_waker(struct inflight *in, __u64 now, __u32 tgid)
 {
-	struct task_ctx *w = task_find(bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_ctx *w = task_find(task);
 
 	in->woken_ns = now;
 	in->waker_tgid = tgid;
 	in->wake_flags &= ~(WAKEF_CALL | WAKEF_COUNTED);
+	if (task->flags & PF_EXITING) {
+		in->wake_ns = now;
+		in->wake_flags |= WAKEF_CALL;
+		return;
+	}
 	if (!w || !w->in.active || w->in.a.mech != in->a.mech)
 		return;
 	in->wake_ns = w->in.enter_ns;

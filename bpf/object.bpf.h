@@ -34,6 +34,7 @@ struct op_vals {
 #include "mqueue.bpf.h"
 #include "msgqueue.bpf.h"
 #include "pipe.bpf.h"
+#include "sem.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
 
@@ -137,6 +138,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		mqueue_describe(e, o);
 	else if (o->mech == MECH_SYSV_MSG)
 		msgqueue_describe(e, o);
+	else if (o->mech == MECH_SYSV_SEM)
+		sem_describe(e, o);
 	else if (is_futex(o->mech))
 		futex_describe(e, o);
 	return 1;
@@ -366,6 +369,13 @@ static __noinline bool msgq_of_id(struct objref *out, struct task_struct *task, 
 {
 	return sysv_resolve(out, sysv_ns(task), SYSV_MSG, id, MECH_SYSV_MSG) &&
 	       object_admit(out, task, target);
+}
+
+/* The same for a set of semaphores. */
+static __noinline bool sem_of_id(struct objref *o, struct task_struct *task, __s32 id, bool target)
+{
+	return sysv_resolve(o, sysv_ns(task), SYSV_SEM, id, MECH_SYSV_SEM) &&
+	       object_admit(o, task, target);
 }
 
 #endif

@@ -138,6 +138,8 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 		return row->how == MQ_FD && mq_of_fd(o, task, t, regs->di);
 	if (row->fam == FAM_MSG)
 		return row->how == MSGQ_ID && msgq_of_id(o, task, regs->di, is_target(t));
+	if (row->fam == FAM_SEM)
+		return row->how == SEM_OP && sem_of_id(o, task, regs->di, is_target(t));
 	if (row->fam == FAM_FUTEX)
 		return adopt_futex(o, task, is_target(t), row->how, regs);
 	if (row->fam != FAM_SPLICE)
@@ -187,7 +189,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 		in->addr = regs->r8;
 		in->arg = row->op == OP_SEND ? regs->r9 : SOCKADDR_MAX;
 	}
-	if (row->fam == FAM_FUTEX) {
+	if (row->fam == FAM_FUTEX || row->fam == FAM_SEM) {
 		in->buf = regs->di;
 		in->wake_flags = WAKEF_ASK;
 	}

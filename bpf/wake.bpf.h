@@ -32,12 +32,18 @@ static __always_inline void wait_emit(const struct inflight *in, const struct ob
 {
 	__u32 flags = in->wake_flags & (WAKEF_CALL | WAKEF_COUNTED);
 
+	__u64 by = (__u64)index << 48, at = 0;
+
 	if (ret || !in->woken_ns) {
-		op_emit(in, o, s, OP_RECV, ret, 0);
+		if (o->mech == MECH_SYSV_SEM)
+			op_emit_vals(in, o, s, OP_RECV, ret, 0, 0, by);
+		else
+			op_emit(in, o, s, OP_RECV, ret, 0);
 		return;
 	}
-	op_emit_vals(in, o, s, OP_RECV, 0, 0, flags & WAKEF_CALL ? in->wake_ns : in->woken_ns,
-		     in->waker_tgid | (__u64)flags << 32 | (__u64)index << 48);
+	by |= in->waker_tgid | (__u64)flags << 32;
+	at = flags & WAKEF_CALL ? in->wake_ns : in->woken_ns;
+	op_emit_vals(in, o, s, OP_RECV, 0, 0, at, by);
 }
 
 #endif

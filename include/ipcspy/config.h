@@ -44,6 +44,7 @@ enum ipcspy_fam {
 	row(FAM_CTL, ctl) \
 	row(FAM_MQ, mq) \
 	row(FAM_MSG, msg) \
+	row(FAM_SEM, sem) \
 	row(FAM_FUTEX, futex)
 // clang-format on
 
@@ -76,6 +77,13 @@ enum ipcspy_msg {
 	MSGQ_ID = 0,  /* argument 0 is its id */
 	MSGQ_GET = 1, /* the result is */
 	MSGQ_CTL = 2, /* argument 0 is its id, argument 1 what to do */
+};
+
+/* What a FAM_SEM call does with a set of semaphores. */
+enum ipcspy_sem {
+	SEM_OP = 0,  /* argument 0 is its id, 1 an array of struct sembuf, 2 how many */
+	SEM_GET = 1, /* the result is its id */
+	SEM_CTL = 2, /* argument 0 is its id, 1 a semaphore, 2 what to do */
 };
 
 /* How a FAM_FUTEX call says which words it is about. */

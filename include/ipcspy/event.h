@@ -105,7 +105,8 @@ struct ev_vals {
  * A futex or semaphore wait that a wake ended: v[0] is when the call began that woke it
  * (without WAKEF_CALL: when it was woken), v[1] the waker's pid, WAKEF_* from bit 32 on, and
  * from bit 48 on the number of the semaphore in its set. A wake returns how many it
- * woke; behind one that cannot tell there are two zeros.
+ * woke; behind one that cannot tell there is a struct ev_vals, too: it has the semaphore's
+ * number only. Operations on semaphores have its value in seq (OPF_SEQ).
  */
 #define WAKEF_CALL    0x1 /* the waker was inside a call that wakes */
 #define WAKEF_COUNTED 0x2 /* ... whose own record says how many it woke here */

@@ -64,6 +64,14 @@
 		}                                         \
 	}
 
+#define SEM(name, op, how)                              \
+	{                                               \
+		__NR_##name, #name,                     \
+		{                                       \
+			FAM_SEM, op, how, A, A, A, A, 0 \
+		}                                       \
+	}
+
 /* Not in every libc's headers; the same on every architecture. */
 #ifndef __NR_futex_wake
 #define __NR_futex_wake 454
@@ -121,6 +129,10 @@ static const struct syscall_row rows[] = {
 	MSG(msgsnd, OP_SEND, MSGQ_ID),
 	MSG(msgrcv, OP_RECV, MSGQ_ID),
 	MSG(msgctl, OP_REMOVE, MSGQ_CTL),
+	SEM(semget, OP_CREATE, SEM_GET),
+	SEM(semop, OP_RECV, SEM_OP),
+	SEM(semtimedop, OP_RECV, SEM_OP),
+	SEM(semctl, OP_SEND, SEM_CTL),
 	FUTEX(futex, OP_RECV, FUTEX_CLASSIC), /* the command says what it does */
 	FUTEX(futex_waitv, OP_RECV, FUTEX_WAITV),
 	FUTEX(futex_wait, OP_RECV, FUTEX_ONE),

@@ -15,6 +15,7 @@
 	row(MECH_UNIX_SEQPACKET, "unix-seqpacket", unix_seqpacket_class) \
 	row(MECH_TCP, "tcp", tcp_class) \
 	row(MECH_UDP, "udp", udp_class) \
+	row(MECH_SYSV_SEM, "sysv-sem", sem_class) \
 	row(MECH_FUTEX, "futex", futex_class) \
 	row(MECH_FUTEX_PRIVATE, "futex-private", futex_class)
 // clang-format on

@@ -207,6 +207,16 @@ struct msg_queue {
 	struct list_head q_messages;
 };
 
+struct sem {
+	int semval;
+};
+
+struct sem_array {
+	struct kern_ipc_perm sem_perm;
+	int sem_nsems;
+	struct sem sems[0];
+};
+
 struct mq_attr {
 	long mq_maxmsg;
 	long mq_msgsize;
