@@ -34,6 +34,9 @@ enum demo_opt {
 	DEMO_OPT_CHUNK = 1u << 10,
 	DEMO_OPT_ABSTRACT = 1u << 11,
 	DEMO_OPT_SOCKETPAIR = 1u << 12,
+	DEMO_OPT_PRIORITIES = 1u << 13,
+	DEMO_OPT_TYPES = 1u << 14,
+	DEMO_OPT_SELECT = 1u << 15,
 };
 
 /* What every workload that exchanges messages between senders and receivers heeds. */
@@ -55,7 +58,10 @@ struct demo_opts {
 	bool vary;      /* sizes differ, as the seed says */
 	bool abstract;  /* unix sockets: names in the abstract namespace */
 	bool socketpair;
-	const char *truth; /* file, "-" for stdout, NULL none */
+	uint64_t priorities; /* message seq has priority seq modulo this */
+	uint64_t types;      /* message seq has type 1 + seq modulo this */
+	const char *select;  /* how receivers choose among types, NULL: any */
+	const char *truth;   /* file, "-" for stdout, NULL none */
 };
 
 struct demo_run;
@@ -78,6 +84,8 @@ struct demo_workload {
 	ROW(unix_seqpacket) \
 	ROW(tcp)            \
 	ROW(udp)            \
+	ROW(posix_mq)       \
+	ROW(sysv_msg)       \
 	ROW(pipeline)       \
 	ROW(deadlock)       \
 	ROW(leak)           \

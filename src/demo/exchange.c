@@ -65,6 +65,8 @@ static void free_ports(struct port *ports, int cnt)
 	for (int i = 0; i < cnt; i++) {
 		worker_port_fini(&ports[i]);
 		/* Several ports may share one descriptor; the last closes it. */
+		if (ports[i].fd < 0)
+			continue;
 		if (i + 1 == cnt || ports[i].fd != ports[i + 1].fd)
 			close(ports[i].fd);
 	}
@@ -164,6 +166,7 @@ static int receive(struct exchange *x, struct worker *w, struct port *ports, int
 
 	if (x->ops->counted)
 		heed_give_up();
+	w->class_of = x->ops->class_of;
 	w->flow_of = &x->flow_of[(w->idx - x->senders) * x->senders];
 	for (int i = 0; i < cnt; i++) {
 		err = worker_port_init(w, &ports[i]);
@@ -296,9 +299,11 @@ static int settle(struct exchange *x)
 	for (unsigned int r = 0; x->ops->counted && r < x->receivers; r++) {
 		uint64_t due = x->ops->expect(run, r);
 
-		run->chans[r].dropped = due - run->procs[x->senders + r].recv.messages;
-		got += run->chans[r].dropped;
-		if (run->chans[r].dropped)
+		uint64_t missed = due - run->procs[x->senders + r].recv.messages;
+
+		run->chans[r < run->chan_cnt ? r : 0].dropped += missed;
+		got += missed;
+		if (missed)
 			got_bytes = sent_bytes;
 	}
 	if (sent != got || sent_bytes != got_bytes)
@@ -339,6 +344,8 @@ int exchange_run(struct demo_run *run, const struct exchange_ops *ops)
 			     .receivers = (unsigned int)run->opts.receivers};
 	int err = exchange_go(&x);
 
+	if (ops->teardown)
+		ops->teardown(&x);
 	free(x.fds);
 	free(x.flow_of);
 	free(x.priv);

@@ -35,6 +35,11 @@ struct exchange_ops {
 	 */
 	int (*open_send)(struct exchange *x, unsigned int sender, struct port *ports);
 	int (*open_recv)(struct exchange *x, unsigned int receiver, struct port *ports);
+	/* What the parent must undo before it ends, whether or not it went well; may be NULL. */
+	void (*teardown)(struct exchange *x);
+	/* Messages of different classes may overtake each other: class of message seq. NULL: one.
+	 */
+	uint64_t (*class_of)(const struct demo_run *run, uint64_t seq);
 	/* Counted receivers: messages that receiver r is to get. */
 	uint64_t (*expect)(const struct demo_run *run, unsigned int receiver);
 };

@@ -10,11 +10,12 @@
 #include "message.h"
 
 /* Far above what a test needs, low enough that no product of two overflows or eats the machine. */
-#define MAX_MESSAGES ((uint64_t)1000000000)
-#define MAX_SIZE     ((uint64_t)16 << 20)
-#define MAX_PROCS    ((uint64_t)256)
-#define MAX_RATE     ((uint64_t)10000000)
-#define MAX_DURATION (7 * 24 * 3600 * DEMO_NS_PER_S)
+#define MAX_MESSAGES   ((uint64_t)1000000000)
+#define MAX_SIZE       ((uint64_t)16 << 20)
+#define MAX_PROCS      ((uint64_t)256)
+#define MAX_RATE       ((uint64_t)10000000)
+#define MAX_PRIORITIES ((uint64_t)32768) /* sysconf(_SC_MQ_PRIO_MAX) */
+#define MAX_DURATION   (7 * 24 * 3600 * DEMO_NS_PER_S)
 
 enum opt_kind { KIND_NUMBER, KIND_DURATION, KIND_FLAG, KIND_TEXT, KIND_HELP, KIND_VERSION };
 
@@ -58,6 +59,13 @@ static const struct opt_row rows[] = {
 	 "bind abstract names instead of paths"},
 	{"socketpair", 0, DEMO_OPT_SOCKETPAIR, KIND_FLAG, AT(socketpair), 0, 0, NULL,
 	 "inherit both ends of a socketpair instead of connecting"},
+	{"priorities", 0, DEMO_OPT_PRIORITIES, KIND_NUMBER, AT(priorities), 1, MAX_PRIORITIES, "N",
+	 "messages take turns with priorities 0 to N-1"},
+	{"types", 0, DEMO_OPT_TYPES, KIND_NUMBER, AT(types), 1, MAX_PRIORITIES, "N",
+	 "messages take turns with types 1 to N"},
+	{"select", 0, DEMO_OPT_SELECT, KIND_TEXT, AT(select), 0, 0, "HOW",
+	 "receivers take any, exact (each its own type), lowest, except (one takes type 1, "
+	 "the others all else)"},
 	{"truth", 't', 0, KIND_TEXT, AT(truth), 0, 0, "FILE",
 	 "write what really happened as JSON, \"-\": to stdout"},
 	{"help", 'h', 0, KIND_HELP, 0, 0, 0, NULL, "print this and exit"},
@@ -174,7 +182,7 @@ static int set_value(const struct opt_row *row, struct demo_opts *o, const char 
 		return 0;
 	case KIND_TEXT:
 		if (!*arg)
-			return usage(why, why_len, "--%s: empty file name", row->name);
+			return usage(why, why_len, "--%s: empty", row->name);
 		*(const char **)field = arg;
 		return 0;
 	case KIND_NUMBER:

@@ -242,6 +242,8 @@ static void put_options(struct json *j, const struct demo_opts *o)
 	json_u64(j, "seed", o->seed);
 	json_u64(j, "chunk", o->chunk);
 	json_bool(j, "vary", o->vary);
+	json_u64(j, "priorities", o->priorities);
+	json_u64(j, "types", o->types);
 	json_end(j, '}');
 }
 

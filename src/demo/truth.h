@@ -7,7 +7,7 @@
  *
  * { "truth": 1, "workload": "pipe", "pid": parent,
  *   "options": { "messages", "size", "senders", "receivers", "rate", "receiver_delay_ns",
- *                "sender_delay_ns", "hold_ns", "seed", "chunk", "vary" },
+ *                "sender_delay_ns", "hold_ns", "seed", "chunk", "vary", "priorities", "types" },
  *   "messages": received by all receivers, "bytes": of them,
  *   "start_ns": when all began, "elapsed_ns": from there to the end of the last process,
  *   "blocked_method": "asleep" (see meter.h) or "duration" (upper bound: the kernel keeps no

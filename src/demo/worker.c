@@ -11,7 +11,10 @@ int worker_init(struct worker *w, struct demo_run *run, unsigned int idx)
 	*w = (struct worker){.run = run, .proc = &run->procs[idx], .idx = idx};
 	w->delay_ns = run->opts.receiver_delay_ns;
 	w->out = malloc(run->spec.size);
-	w->next_seq = calloc(run->lane_cnt, sizeof(*w->next_seq));
+	w->class_cnt = run->opts.priorities > 1 ? run->opts.priorities : 1;
+	if (run->opts.types > w->class_cnt)
+		w->class_cnt = run->opts.types;
+	w->next_seq = calloc(run->lane_cnt * w->class_cnt, sizeof(*w->next_seq));
 	meter_init(&w->meter);
 	w->proc->exact = meter_exact(&w->meter);
 	if (w->out && w->next_seq)
@@ -179,6 +182,7 @@ static int take_message(struct worker *w, struct port *p, const struct msg_heade
 	struct demo_run *run = w->run;
 	const char *wrong = msg_check(&run->spec, p->buf, h->len);
 	struct demo_sample *sample;
+	uint64_t *next_seq;
 	int flow;
 
 	if (wrong)
@@ -186,12 +190,15 @@ static int take_message(struct worker *w, struct port *p, const struct msg_heade
 				wrong);
 	if (h->lane >= run->lane_cnt || (flow = w->flow_of[h->lane]) < 0)
 		return run_fail(run, -EBADMSG, "sender %" PRIu32 " does not send here", h->lane);
-	if (h->seq < w->next_seq[h->lane])
+	next_seq = &w->next_seq[h->lane * w->class_cnt];
+	if (w->class_of)
+		next_seq += w->class_of(run, h->seq);
+	if (h->seq < *next_seq)
 		return run_fail(run, -EBADMSG,
 				"message %" PRIu64 " of sender %" PRIu32
 				" came after number %" PRIu64,
-				h->seq, h->lane, w->next_seq[h->lane] - 1);
-	w->next_seq[h->lane] = h->seq + 1;
+				h->seq, h->lane, *next_seq - 1);
+	*next_seq = h->seq + 1;
 	sample = sample_of(run, h->lane, h->seq);
 	if (sample && sample->flow_plus_1)
 		return run_fail(run, -EBADMSG,

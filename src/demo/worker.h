@@ -59,7 +59,10 @@ struct worker {
 	uint32_t out_len; /* of the message that out holds, 0 none yet */
 	uint64_t first_send_ns;
 	/* Receiving */
-	uint64_t *next_seq; /* per lane: the lowest sequence number that may still come */
+	/* By lane and class: the lowest sequence number that may still come. */
+	uint64_t *next_seq;
+	uint64_t class_cnt;
+	uint64_t (*class_of)(const struct demo_run *run, uint64_t seq); /* NULL: one class */
 	const int *flow_of; /* per lane: flow to this process, borrowed */
 	uint64_t delay_ns;  /* slept after each message */
 };

@@ -102,7 +102,7 @@ static void count_failure(struct endpoint *ep, const struct ev_op *op)
 {
 	int err = -op->ret;
 
-	if (err == EAGAIN) {
+	if (err == EAGAIN || err == ENOMSG) { /* msgrcv(2) says it so */
 		ep->would_block++;
 		if (ep->role == EP_SEND && !ep->stall_since_ns)
 			ep->stall_since_ns = op->hdr.ts_ns;

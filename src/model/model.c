@@ -110,6 +110,8 @@ static int feed_op(struct model *m, const struct event *ev)
 	if (m->opts.no_peers && !(op->hdr.flags & OPF_TARGET))
 		return 0;
 	o = op->chan && op->mech ? obj_get(m, op->chan, op->mech) : NULL;
+	if (op->op == OP_FOUND)
+		return o && o->cls->on_other ? o->cls->on_other(m, o, NULL, ev) : 0;
 	p = user_of(m, o, op);
 	if (!p)
 		return -ENOMEM;

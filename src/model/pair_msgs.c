@@ -70,7 +70,7 @@ static void lost(struct pair_msgs *pm, struct xfer *w)
 {
 	if (pm->drops && pm->receiver.tid)
 		pm->chan->dropped++;
-	else
+	else if (w->ep)
 		pm->chan->unpaired++;
 	pq_done(&pm->sends, w);
 }
@@ -84,13 +84,22 @@ static void drop_passed(struct pair_msgs *pm, uint32_t cnt, uint64_t sent_ns)
 		lost(pm, w);
 }
 
+static int orphan(struct model *m, struct pair_msgs *pm, const struct xfer *r)
+{
+	return pm->orphan ? pm->orphan(m, pm->chan, r) : 0;
+}
+
 static int pair(struct model *m, struct pair_msgs *pm, const struct xfer *r, struct xfer *w,
 		uint32_t at)
 {
-	struct flow *f = flow_get(m, w->ep, NULL, r->ep, NULL);
 	uint64_t sent_ns = w->enter_ns;
+	struct flow *f = NULL;
 	int err = -ENOMEM;
 
+	if (w->ep)
+		f = flow_get(m, w->ep, NULL, r->ep, NULL);
+	else
+		err = orphan(m, pm, r);
 	if (f) {
 		f->bytes += w->len < r->len ? w->len : r->len;
 		err = flow_message(m, f, w, r, how_of(pm, r, w, at));
@@ -100,9 +109,34 @@ static int pair(struct model *m, struct pair_msgs *pm, const struct xfer *r, str
 	return err;
 }
 
-static int orphan(struct model *m, struct pair_msgs *pm, const struct xfer *r)
+bool pair_msgs_matches(const struct pair_msgs *pm, const struct xfer *r)
 {
-	return pm->orphan ? pm->orphan(m, pm->chan, r) : 0;
+	uint32_t at;
+
+	return find(pm, r, &at);
+}
+
+int pair_msgs_found(struct pair_msgs *pm, uint32_t len, uint64_t at_ns)
+{
+	struct xfer x = {.exit_ns = at_ns, .left = len, .len = len};
+
+	if (pm->sends.cnt >= QUEUE_MAX)
+		return 0;
+	pm->found_ns = at_ns;
+	return pq_push(&pm->sends, &x, false) ? 0 : -ENOMEM;
+}
+
+/* Under way when the queue was looked at, and perhaps already in it: then it has a sender now. */
+static void claim_found(struct pair_msgs *pm, const struct xfer *x)
+{
+	for (uint32_t i = pm->sends.cnt; i-- > 0;) {
+		struct xfer *w = pq_at(&pm->sends, i);
+
+		if (w->ep || w->flags & XF_DONE || w->len != x->len)
+			continue;
+		pq_done(&pm->sends, w);
+		return;
+	}
 }
 
 void pair_msgs_empty(struct pair_msgs *pm, uint64_t at_ns)
@@ -129,6 +163,8 @@ int pair_msgs_send(struct model *m, struct pair_msgs *pm, const struct xfer *x)
 	/* Under way when the queue was first looked at: it may be one of the unknown. */
 	if (pm->unknown && x->enter_ns < pm->begin_ns)
 		pm->unknown--;
+	if (pm->found_ns && x->enter_ns < pm->found_ns)
+		claim_found(pm, x);
 	task_seen(&pm->sender, x);
 	if (several(&pm->sender))
 		pq_mark_overlap(&pm->sends, &item, x->enter_ns + x->blocked_ns);

@@ -19,6 +19,7 @@ struct pair_msgs {
 	struct pair_task sender, receiver;
 	uint64_t begin_ns; /* what ended before is not paired */
 	uint64_t unknown;  /* messages of nobody we know, at the head */
+	uint64_t found_ns; /* when messages were found in the queue, 0: none were */
 	uint64_t empty_ns; /* the queue was seen empty then */
 	uint64_t last_recv_ns;
 	uint32_t limit; /* how many messages the queue can hold, 0 unknown */
@@ -35,6 +36,12 @@ void pair_msgs_fini(struct pair_msgs *pm);
 
 /* The queue was first seen at at_ns, holding so many messages. */
 void pair_msgs_begin(struct pair_msgs *pm, uint64_t messages, uint64_t at_ns);
+
+/* A message of len bytes was in the queue at at_ns, sent by nobody we know; after older ones. */
+int pair_msgs_found(struct pair_msgs *pm, uint32_t len, uint64_t at_ns);
+
+/* Is there a pending send that r can have received? */
+bool pair_msgs_matches(const struct pair_msgs *pm, const struct xfer *r);
 
 int pair_msgs_send(struct model *m, struct pair_msgs *pm, const struct xfer *x);
 int pair_msgs_recv(struct model *m, struct pair_msgs *pm, const struct xfer *x);

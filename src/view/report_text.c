@@ -155,7 +155,7 @@ static void put_undelivered(const struct view *v)
 		unpaired += c->unpaired;
 	}
 	if (dropped)
-		strbuf_printf(sb, "Dropped: %llu (datagrams sent and never received).\n",
+		strbuf_printf(sb, "Dropped: %llu (messages sent and never received).\n",
 			      (unsigned long long)dropped);
 	if (unpaired)
 		strbuf_printf(sb, "Unpaired: %llu (messages for which no receive was seen).\n",
