@@ -112,14 +112,17 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
+	__u8 flags = syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].sys_flags;
 	struct inflight *in = op_end(t, regs->orig_ax);
 	bool target = is_target(t);
 	struct sample s = {};
 	struct objref o = {};
 
 	/* at entry, against what was cached; here, against what was looked up meanwhile */
-	if (syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RENUMBER)
+	if (flags & SYSF_RENUMBER)
 		fd_invalidate(task);
+	if ((flags & SYSF_EVENTFD) && ret >= 0)
+		eventfd_note((__u64)file_of_fd(task, ret));
 	if (!in)
 		return 0;
 	if (in->how == CTL_PAIR0 || in->how == CTL_PAIR3) {
@@ -127,8 +130,9 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 			ctl_pair(in, task, target);
 		return 0;
 	}
-	if (in->how == CTL_RET) {
-		if (ret >= 0 && object_renew(&o, task, ret, target, 0))
+	if (in->how == CTL_RET || in->how == CTL_NEW) {
+		if (ret >= 0 && object_renew(&o, task, ret, target,
+					     in->how == CTL_NEW ? OBJF_CREATED : 0))
 			op_emit(in, &o, &s, in->op, 0, 0);
 		else if (in->a.id)
 			op_emit(in, &in->a, &s, in->op, ret, 0);

@@ -127,6 +127,47 @@ static __always_inline void emit_msg(const struct inflight *in, struct sample *s
 		op_emit(in, &in->a, s, in->op, ret, 0);
 }
 
+struct iov_sum {
+	__u64 iov, sum;
+};
+
+static long iov_add(__u32 i, void *arg)
+{
+	struct iov_sum *s = arg;
+	struct iovec_user v;
+	__u64 value = 0;
+
+	if (bpf_probe_read_user(&v, sizeof(v), (void *)s->iov + (__u64)i * sizeof(v)) ||
+	    bpf_probe_read_user(&value, sizeof(value), (void *)v.base))
+		return 1;
+	s->sum += value;
+	return 0;
+}
+
+#define UIO_MAXIOV 1024 /* the kernel's own limit of parts or messages of one call */
+
+/* What a call on an eventfd wrote or read; with writev each part is a write of its own. */
+GLOBAL __u64 eventfd_value(__u64 buf, __u32 how, __s32 ret)
+{
+	struct iov_sum s = {.iov = buf};
+	__u64 value = 0;
+	__u32 parts = ret < 0 ? 0 : (__u32)ret / sizeof(value);
+
+	if (how == BUF_PLAIN && ret > 0)
+		bpf_probe_read_user(&value, sizeof(value), (void *)buf);
+	if (how != BUF_IOV)
+		return value;
+	bpf_loop(parts < UIO_MAXIOV ? parts : UIO_MAXIOV, iov_add, &s, 0);
+	return s.sum;
+}
+
+/* Objects of which a record says more: see the class of each in src/model. */
+static __noinline void emit_vals(const struct inflight *in, const struct sample *s, __s32 ret)
+{
+	op_emit_vals(in, &in->a, s, in->op, ret, 0, eventfd_value(in->buf, in->how, ret),
+		     eventfd_count(&in->a));
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 {
@@ -140,6 +181,10 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	/* how much of it was in the channel when the trace began is told by what is in it now */
 	s.exact = in->flags & OPF_BEFORE_ATTACH;
 	object_sample(&s, &in->a, in->op);
+	if (in->a.mech == MECH_EVENTFD) {
+		emit_vals(in, &s, ret);
+		return 0;
+	}
 	if (in->how == BUF_MSG) {
 		bpf_probe_read_user(&m, sizeof(m), (void *)in->buf);
 		emit_msg(in, &s, ret, &m);
@@ -215,8 +260,6 @@ static long mmsg_one(__u32 i, void *arg)
 	t->in.blocked_ns = 0;
 	return 0;
 }
-
-#define UIO_MAXIOV 1024 /* the kernel's own limit of messages in one call */
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)

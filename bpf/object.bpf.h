@@ -37,9 +37,11 @@ struct op_vals {
 #include "sem.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
+#include "eventfd.bpf.h"
 
 #define S_IFMT   0170000
 #define S_IFIFO  0010000
+#define S_IFREG  0100000
 #define S_IFSOCK 0140000
 
 /*
@@ -90,6 +92,10 @@ GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 	case S_IFSOCK:
 		ok = sock_resolve(o, &span);
 		break;
+	case 0: /* an anonymous file; since 6.16 it says that it is a regular one */
+	case S_IFREG:
+		ok = eventfd_resolve(o, (void *)file_ptr, sb);
+		break;
 	}
 	return ok && (cfg.mech_mask & (1u << (o->mech & 31)));
 }
@@ -104,6 +110,8 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 		mqueue_sample(s, o);
 	else if (o->mech == MECH_SYSV_MSG)
 		msgqueue_sample(s, o);
+	else if (o->mech == MECH_EVENTFD)
+		eventfd_sample(s, o);
 }
 
 /* The same, out of line: where a stack is deep or the call is rare. */
@@ -142,6 +150,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		sem_describe(e, o);
 	else if (is_futex(o->mech))
 		futex_describe(e, o);
+	else if (o->mech == MECH_EVENTFD)
+		eventfd_describe(e, o);
 	return 1;
 }
 

@@ -63,6 +63,7 @@ enum ipcspy_ctl {
 	CTL_RET = 1,   /* the result is a new descriptor: accept */
 	CTL_PAIR0 = 2, /* argument 0 points to two new descriptors: pipe */
 	CTL_PAIR3 = 3, /* argument 3 does: socketpair */
+	CTL_NEW = 4,   /* the result is a new descriptor, and no argument is one: eventfd2 */
 };
 
 /* How a FAM_MQ call names its queue. */
@@ -112,6 +113,7 @@ struct ipcspy_sys {
 #define SYSF_FCNTL    0x2 /* counts only with F_SETPIPE_SZ in argument 1 */
 #define SYSF_RESTART  0x8 /* goes on with the call that a signal interrupted */
 #define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file or peer afterwards */
+#define SYSF_EVENTFD  0x10 /* makes an eventfd: told apart from the last one there */
 
 /* What the kernel side keeps of an object that it described, by the object's id. */
 struct ipcspy_object {

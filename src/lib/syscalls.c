@@ -138,6 +138,7 @@ static const struct syscall_row rows[] = {
 	FUTEX(futex_wait, OP_RECV, FUTEX_ONE),
 	FUTEX(futex_wake, OP_SEND, FUTEX_ONE),
 	FUTEX(futex_requeue, OP_SEND, FUTEX_MOVE),
+	CTL(eventfd2, OP_CREATE, CTL_NEW, SYSF_EVENTFD),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
 	WAIT(poll, 0),
@@ -150,6 +151,9 @@ static const struct syscall_row rows[] = {
 #endif
 #ifdef __NR_dup2
 	CTL(dup2, OP_NONE, CTL_FD, SYSF_RENUMBER),
+#endif
+#ifdef __NR_eventfd
+	CTL(eventfd, OP_CREATE, CTL_NEW, SYSF_EVENTFD),
 #endif
 #ifdef __NR_pipe
 	CTL(pipe, OP_CREATE, CTL_PAIR0, 0),

@@ -33,7 +33,8 @@ void view_put_quantity(struct strbuf *sb, const struct chan *c, uint64_t value)
 		human_bytes(sb, value);
 	} else {
 		human_count(sb, value);
-		strbuf_puts(sb, " msg");
+		if (!strcmp(c->unit, "messages"))
+			strbuf_puts(sb, " msg");
 	}
 }
 

@@ -100,9 +100,16 @@ struct path {
 
 struct file {
 	unsigned int f_mode;
+	const struct file_operations *f_op;
 	struct inode *f_inode;
 	void *private_data;
 	struct path f_path;
+};
+
+struct eventfd_ctx {
+	__u64 count;
+	unsigned int flags;
+	int id;
 };
 
 struct fdtable {
