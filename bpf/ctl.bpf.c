@@ -131,8 +131,8 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	if (in->how == CTL_RET || in->how == CTL_NEW) {
-		if (ret >= 0 && object_renew(&o, task, ret, target,
-					     in->how == CTL_NEW ? OBJF_CREATED : 0))
+		if (ret >= 0 &&
+		    object_renew(&o, task, ret, target, in->how == CTL_NEW ? OBJF_CREATED : 0))
 			op_emit(in, &o, &s, in->op, 0, 0);
 		else if (in->a.id)
 			op_emit(in, &in->a, &s, in->op, ret, 0);

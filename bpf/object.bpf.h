@@ -30,6 +30,7 @@ struct op_vals {
 	struct ev_vals vals;
 };
 
+#include "eventfd.bpf.h"
 #include "futex.bpf.h"
 #include "mqueue.bpf.h"
 #include "msgqueue.bpf.h"
@@ -37,7 +38,6 @@ struct op_vals {
 #include "sem.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
-#include "eventfd.bpf.h"
 
 #define S_IFMT   0170000
 #define S_IFIFO  0010000

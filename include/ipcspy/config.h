@@ -109,10 +109,10 @@ struct ipcspy_sys {
 	__u8 sys_flags; /* SYSF_* */
 };
 
-#define SYSF_PEEK     0x1 /* leaves the bytes in the source: tee */
-#define SYSF_FCNTL    0x2 /* counts only with F_SETPIPE_SZ in argument 1 */
-#define SYSF_RESTART  0x8 /* goes on with the call that a signal interrupted */
-#define SYSF_RENUMBER 0x4 /* a descriptor may stand for another file or peer afterwards */
+#define SYSF_PEEK     0x1  /* leaves the bytes in the source: tee */
+#define SYSF_FCNTL    0x2  /* counts only with F_SETPIPE_SZ in argument 1 */
+#define SYSF_RESTART  0x8  /* goes on with the call that a signal interrupted */
+#define SYSF_RENUMBER 0x4  /* a descriptor may stand for another file or peer afterwards */
 #define SYSF_EVENTFD  0x10 /* makes an eventfd: told apart from the last one there */
 
 /* What the kernel side keeps of an object that it described, by the object's id. */

@@ -142,8 +142,8 @@ static void unpaired(struct chan *c, struct eventfd *e, struct xfer *w)
 /* Very many writes that nobody reads: those of one sender in less detail. */
 static bool merge(struct eventfd *e, const struct xfer *x)
 {
-	struct xfer *last = e->writes.cnt >= MERGE_FROM ? pq_at(&e->writes, e->writes.cnt - 1)
-							: NULL;
+	struct xfer *last =
+		e->writes.cnt >= MERGE_FROM ? pq_at(&e->writes, e->writes.cnt - 1) : NULL;
 
 	if (!last || last->ep != x->ep || last->flags & XF_DONE || last->exit_ns > x->exit_ns)
 		return false;
