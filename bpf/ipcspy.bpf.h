@@ -190,6 +190,8 @@ struct scratch {
 	struct ev_obj obj;
 	struct ev_addr_un name;
 	struct ev_name path;
+	struct ev_map map; /* from, from_len, pad: always 0 */
+	struct ev_proc proc;
 	__u8 path_end[NAME_MAX_LEN + 128]; /* a path grows here from its end */
 	struct span span;
 	__u8 bufs[16 * 64]; /* a ring of 16 struct pipe_buffer */

@@ -6,6 +6,7 @@
  * them a reused pid would continue somebody else's numbers.
  */
 #include "op.bpf.h"
+#include "shm.bpf.h"
 
 const volatile __u64 glob_takes[256] = {}; /* by byte: the elements that match it */
 
@@ -32,14 +33,23 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	bool thread = child->tgid == parent->tgid;
 	struct task_ctx *pt = task_find(parent), *t;
+	__u32 flags = 0;
+	bool inherits;
 
-	if (!pt || !(pt->flags & TF_TARGET) || !(thread || cfg.follow || comm_matches(child->comm)))
+	if (pt && (pt->flags & TF_TARGET) && (thread || cfg.follow || comm_matches(child->comm)))
+		flags = TF_TARGET;
+	/* whoever is born with shared memory is a process to know of, a stranger, too */
+	inherits = !thread && is_mapper(parent->tgid) && (cfg.peers || flags);
+	if (!flags && !inherits)
 		return 0;
 	t = task_make(child);
 	if (!t)
 		return 0;
-	t->flags = TF_TARGET;
-	if (thread || proc_emit(child, PROCF_TARGET | PROCF_FORK))
+	t->flags = flags;
+	if (inherits)
+		mapper_add(child->tgid);
+	if (thread || proc_emit(child, (flags ? PROCF_TARGET : 0) | PROCF_FORK |
+					       (child->mm == parent->mm ? PROCF_VM : 0)))
 		t->flags |= TF_DESCRIBED;
 	return 0;
 }
@@ -63,6 +73,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct task_ctx *t = task_find(task);
 
 	fd_invalidate(task); /* close-on-exec */
+	mapper_del(task->tgid);
 	t = target_by_name(t, task, task->comm);
 	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
 	    proc_emit(task, PROCF_EXEC | (is_target(t) ? PROCF_TARGET : 0)))

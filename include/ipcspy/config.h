@@ -45,7 +45,8 @@ enum ipcspy_fam {
 	row(FAM_MQ, mq) \
 	row(FAM_MSG, msg) \
 	row(FAM_SEM, sem) \
-	row(FAM_FUTEX, futex)
+	row(FAM_FUTEX, futex) \
+	row(FAM_SHM, shm)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
@@ -93,6 +94,18 @@ enum ipcspy_futex {
 	FUTEX_WAITV = 1,   /* argument 0 points to many struct futex_waitv */
 	FUTEX_ONE = 2,     /* futex_wait, futex_wake: 0 is the word, 3 the flags */
 	FUTEX_MOVE = 3,    /* futex_requeue: argument 0 points to two struct futex_waitv */
+};
+
+/* What a FAM_SHM call does to the caller's memory. */
+enum ipcspy_shm {
+	SHM_MAP = 0,     /* mmap */
+	SHM_UNMAP = 1,   /* munmap */
+	SHM_REMAP = 2,   /* mremap */
+	SHM_PROTECT = 3, /* mprotect */
+	SHM_ATTACH = 4,  /* shmat */
+	SHM_DETACH = 5,  /* shmdt */
+	SHM_CONTROL = 6, /* shmctl */
+	SHM_RESIZE = 7,  /* ftruncate */
 };
 
 #define ARG_NONE 0xff

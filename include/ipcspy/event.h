@@ -33,7 +33,8 @@ enum ipcspy_ev_kind {
 	EV_HOLD = 7, /* struct ev_hold: a process holds an end of an object open (in a snapshot) */
 	EV_NAME = 8, /* struct ev_name: text found by the collector (path, exe) */
 	EV_LOSS = 9, /* struct ev_loss: what the kernel side could not deliver */
-	EV_MAX = 10,
+	EV_MAP = 10, /* struct ev_map: a range of a process's memory that others may share */
+	EV_MAX = 11,
 };
 
 /* First bytes of every record. ts is when the thing happened: for an operation, its exit. */
@@ -150,6 +151,7 @@ struct ev_obj {
 #define PROCF_TARGET 0x1
 #define PROCF_FORK   0x2 /* just forked by ppid */
 #define PROCF_EXEC   0x4 /* just executed a new program */
+#define PROCF_VM     0x8 /* runs in its parent's memory, until it executes a program */
 
 struct ev_proc {
 	struct ev_hdr hdr; /* pid, tid of the task */
@@ -197,6 +199,33 @@ struct ev_hold {
 	__u32 pad;
 };
 
+/* flags of EV_MAP */
+#define MAPF_READ     0x01
+#define MAPF_WRITE    0x02
+#define MAPF_GONE     0x04 /* nothing shared is there any more: chan is 0 */
+#define MAPF_RIGHTS   0x08 /* what is there has these rights from now on: chan is 0 */
+#define MAPF_SNAPSHOT 0x10 /* seen by a snapshot: mapped at that time, or earlier */
+
+/*
+ * A new mapping takes the place of whatever was there. One that is gone and has
+ * len 0 is a whole System V segment that was attached at start.
+ */
+struct ev_map {
+	struct ev_hdr hdr; /* ts of one that is gone: before the call */
+	__u64 chan;        /* object id */
+	__u64 start, len;  /* bytes, whole pages */
+	__u64 offset;      /* in the object, of start */
+	__u64 from;        /* mremap: where it was ... */
+	__u64 from_len;    /* ... and what is there no more */
+	__u8 mech;
+	__u8 pad[7];
+};
+
+/* vals[1] of an EV_OBJ of shared memory; vals[0] is its size in bytes. */
+#define SHMV_CREATOR 0x00ffffffull /* System V: pid */
+#define SHMV_REMOVED 0x01000000ull /* System V: marked for destruction; else: unlinked */
+#define SHMV_KEY(v)  ((__u32)((v) >> 32))
+
 #define NAME_MAX_LEN 256
 #define NAMEF_EXE    0x1 /* executable of hdr.pid */
 #define NAMEF_CHAN   0x2 /* path of chan */
@@ -232,6 +261,7 @@ IPCSPY_SIZE_IS(struct ev_exit, 32);
 IPCSPY_SIZE_IS(struct ev_snap, 24);
 IPCSPY_SIZE_IS(struct ev_inflight, 56);
 IPCSPY_SIZE_IS(struct ev_hold, 40);
+IPCSPY_SIZE_IS(struct ev_map, 80);
 IPCSPY_SIZE_IS(struct ev_name, 288);
 IPCSPY_SIZE_IS(struct ev_loss, 48);
 

@@ -38,6 +38,17 @@ static int check_name(const struct event *ev)
 	return memchr(ev->name->text, 0, NAME_MAX_LEN) ? 0 : -EBADMSG;
 }
 
+static int check_map(const struct event *ev)
+{
+	const struct ev_map *map = ev->map;
+	const __u64 top = ~0ull;
+
+	if (map->mech >= MECH_MAX || map->len > top - map->start ||
+	    map->from_len > top - map->from || map->len > top - map->offset)
+		return -EBADMSG;
+	return 0;
+}
+
 static int check_loss(const struct event *ev)
 {
 	return ev->loss->mech < MECH_MAX ? 0 : -EBADMSG;
@@ -57,6 +68,7 @@ static const struct {
 	[EV_HOLD] = {sizeof(struct ev_hold), NULL},
 	[EV_NAME] = {sizeof(struct ev_name), check_name},
 	[EV_LOSS] = {sizeof(struct ev_loss), check_loss},
+	[EV_MAP] = {sizeof(struct ev_map), check_map},
 };
 
 /* Finds what stands behind an operation: one kind of address, or numbers. */

@@ -83,6 +83,14 @@
 #define __NR_futex_requeue 456
 #endif
 
+#define SHM(name, how)                                       \
+	{                                                    \
+		__NR_##name, #name,                          \
+		{                                            \
+			FAM_SHM, OP_NONE, how, A, A, A, A, 0 \
+		}                                            \
+	}
+
 /* Arguments are counted from 0; who is a buffer and who a flag word is in each call's man page. */
 static const struct syscall_row rows[] = {
 	IO(read, OP_RECV, BUF_PLAIN, A, A),
@@ -139,6 +147,15 @@ static const struct syscall_row rows[] = {
 	FUTEX(futex_wake, OP_SEND, FUTEX_ONE),
 	FUTEX(futex_requeue, OP_SEND, FUTEX_MOVE),
 	CTL(eventfd2, OP_CREATE, CTL_NEW, SYSF_EVENTFD),
+	SHM(mmap, SHM_MAP),
+	SHM(munmap, SHM_UNMAP),
+	SHM(mremap, SHM_REMAP),
+	SHM(mprotect, SHM_PROTECT),
+	SHM(pkey_mprotect, SHM_PROTECT),
+	SHM(shmat, SHM_ATTACH),
+	SHM(shmdt, SHM_DETACH),
+	SHM(shmctl, SHM_CONTROL),
+	SHM(ftruncate, SHM_RESIZE),
 /* newer architectures have only the later forms */
 #ifdef __NR_poll
 	WAIT(poll, 0),

@@ -82,6 +82,16 @@ static int emit_mark(struct probe *p, unsigned int flags)
 	return probe_deliver(p, &e, sizeof(e));
 }
 
+/* Who holds what: by descriptors, and by mappings. */
+static int holds(struct probe *p)
+{
+	int err = iter_run(p, p->skel->progs.snap_files);
+
+	if (!err && (p->skel->rodata->cfg.mech_mask & (1u << MECH_SHM | 1u << MECH_SYSV_SHM)))
+		err = iter_run(p, p->skel->progs.snap_maps);
+	return err;
+}
+
 int snapshot_take(struct probe *p, unsigned int snap_flags)
 {
 	bool first = snap_flags & SNAPF_FIRST;
@@ -96,11 +106,11 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	skel->bss->snap_obj_flags = first ? OBJF_SNAPSHOT : 0;
 	if (!err && first) { /* what targets hold becomes watched before peers are looked at */
 		skel->bss->snap_targets = 1;
-		err = iter_run(p, skel->progs.snap_files);
+		err = holds(p);
 	}
 	skel->bss->snap_targets = 0;
 	if (!err && (snap_flags & SNAPF_HOLDS))
-		err = iter_run(p, skel->progs.snap_files);
+		err = holds(p);
 	if (!err)
 		err = iter_run(p, skel->progs.snap_tasks);
 	if (!err)

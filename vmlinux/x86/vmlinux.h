@@ -65,10 +65,17 @@ struct super_block {
 	unsigned long s_magic;
 };
 
+struct address_space {
+	atomic_t i_mmap_writable;
+};
+
 struct inode {
 	unsigned short i_mode;
+	unsigned int __i_nlink;
 	unsigned long i_ino;
 	struct super_block *i_sb;
+	struct address_space *i_mapping;
+	__s64 i_size;
 	__u32 i_generation;
 };
 
@@ -242,6 +249,27 @@ struct mqueue_inode_info {
 	unsigned long qsize;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[0];
+};
+
+struct shmid_kernel {
+	struct kern_ipc_perm shm_perm;
+	struct file *shm_file;
+	struct pid *shm_cprid;
+};
+
+struct shm_file_data {
+	int id;
+	struct ipc_namespace *ns;
+};
+
+struct mm_struct;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -256,6 +284,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct rt_mutex_waiter *pi_blocked_on;
 	struct files_struct *files;
+	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 };
@@ -373,6 +402,20 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
 };
 
 struct bpf_iter__task_file {
