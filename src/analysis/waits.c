@@ -75,6 +75,8 @@ bool inflight_is_blocked(const struct inflight *i)
 
 bool chan_concerns_target(const struct chan *c)
 {
+	if (!chan_is_channel(c))
+		return false;
 	if (c->touched_by_target)
 		return true;
 	/* A process may have become a target, by its name, after what it did. */

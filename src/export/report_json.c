@@ -203,7 +203,11 @@ static void put_fact(void *arg, const struct fact *f)
 	}
 	to->prev = *f;
 	to->open = true;
-	if (f->text)
+	if (f->text == fact_none)
+		json_null(to->j, f->name);
+	else if (f->text == fact_yes || f->text == fact_no)
+		json_bool(to->j, f->name, f->text == fact_yes);
+	else if (f->text)
 		json_str(to->j, f->name, f->text);
 	else
 		json_u64(to->j, f->name, f->value);

@@ -177,6 +177,8 @@ struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool m
 	return r;
 }
 
+const char fact_yes[] = "yes", fact_no[] = "no", fact_none[] = "-";
+
 void model_facts(const struct model *m, const struct chan *c,
 		 void (*put)(void *arg, const struct fact *f), void *arg)
 {
@@ -187,6 +189,11 @@ void model_facts(const struct model *m, const struct chan *c,
 const struct list_head *model_holders(const struct chan *c)
 {
 	return &c->holders;
+}
+
+bool chan_is_channel(const struct chan *c)
+{
+	return !c->cls->is_channel || c->cls->is_channel(c);
 }
 
 enum chan_shape chan_shape(const struct chan *c)

@@ -80,6 +80,10 @@ struct chan_class {
 	/* Time went on, or (finish) nothing more will come: settle what was held back. */
 	int (*settle)(struct model *m, struct chan *c, uint64_t now_ns, bool finish);
 
+	/* Optional: false while c is not what its class calls a channel; it is then in no report.
+	 */
+	bool (*is_channel)(const struct chan *c);
+
 	/* Records of this channel were lost: its byte offsets can no longer be trusted. */
 	void (*on_loss)(struct chan *c);
 

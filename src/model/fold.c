@@ -151,9 +151,15 @@ static int fold_flow(struct model *m, struct chan *row, const struct flow *f)
 
 static int fold_chan(struct model *m, struct chan *c)
 {
-	struct chan *row = fold_row(m, c);
-	int err = row ? 0 : -ENOMEM;
+	struct chan *row;
+	int err;
 
+	if (!chan_is_channel(c)) {
+		chan_free(m, c);
+		return 0;
+	}
+	row = fold_row(m, c);
+	err = row ? 0 : -ENOMEM;
 	if (c->cls->settle && row)
 		err = c->cls->settle(m, c, m->now_ns, true);
 	if (flow_catch_up(m))

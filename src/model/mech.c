@@ -16,6 +16,8 @@
 	row(MECH_TCP, "tcp", tcp_class) \
 	row(MECH_UDP, "udp", udp_class) \
 	row(MECH_SYSV_SEM, "sysv-sem", sem_class) \
+	row(MECH_SYSV_SHM, "sysv-shm", shm_class) \
+	row(MECH_SHM, "shm", shm_class) \
 	row(MECH_FUTEX, "futex", futex_class) \
 	row(MECH_FUTEX_PRIVATE, "futex-private", futex_class) \
 	row(MECH_POSIX_MQ, "posix-mq", posix_mq_class) \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/internal.h"
+#include "model/maps.h"
 
 /* Channels that wait for records are looked at this often. */
 #define SWEEP_NS 5000000ull
@@ -198,6 +198,11 @@ static void chan_lost(struct model *m, const struct ev_loss *ev)
 		c->cls->on_loss(c);
 }
 
+static int feed_map(struct model *m, const struct event *ev)
+{
+	return maps_event(m, ev->map);
+}
+
 static int feed_loss(struct model *m, const struct event *ev)
 {
 	const struct ev_loss *loss = ev->loss;
@@ -220,6 +225,7 @@ static int (*const feeds[EV_MAX])(struct model *m, const struct event *ev) = {
 	[EV_OP] = feed_op,     [EV_OBJ] = feed_obj,    [EV_PROC] = feed_proc,
 	[EV_EXIT] = feed_exit, [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
 	[EV_HOLD] = feed_hold, [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
+	[EV_MAP] = feed_map,
 };
 
 /* Settles what was held; a channel that still waits puts itself back. */

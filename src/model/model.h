@@ -51,6 +51,7 @@ struct proc {
 
 	/* the model's own */
 	struct list_head endpoints; /* by in_proc */
+	struct maps *maps;          /* memory that others may share, NULL none: see maps.h */
 	struct list_node in_gone;   /* exited, oldest first */
 	struct proc *standin;       /* what stands for it, while it is being folded */
 };
@@ -111,9 +112,10 @@ struct flow {
 
 /* Who can end a wait on this channel. */
 enum chan_shape {
-	SHAPE_PIPE = 0,  /* one object, ends told apart by what the descriptor allows */
-	SHAPE_PAIR = 1,  /* two objects, each side waits for the other */
-	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
+	SHAPE_PIPE = 0,   /* one object, ends told apart by what the descriptor allows */
+	SHAPE_PAIR = 1,   /* two objects, each side waits for the other */
+	SHAPE_QUEUE = 2,  /* the receivers hold the object, senders are whoever sent */
+	SHAPE_MEMORY = 3, /* nobody waits: who shares it finds out by other means */
 };
 
 struct chan {
@@ -179,6 +181,9 @@ struct fact {
 	const char *text; /* may hold any bytes; NULL: value */
 	uint64_t value;
 };
+
+/* Texts that JSON spells true, false and null. */
+extern const char fact_yes[], fact_no[], fact_none[];
 
 /* Who holds which end of a channel open, from the latest snapshot with holds. */
 struct holder {
@@ -268,6 +273,9 @@ const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);
+
+/* False while it is none yet, and in no report: memory that one process alone has mapped. */
+bool chan_is_channel(const struct chan *c);
 const struct loss *model_loss(const struct model *m);
 
 /* Calls put for each fact that the channel's class knows. */

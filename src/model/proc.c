@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/internal.h"
+#include "model/maps.h"
 
 static struct proc *proc_new(struct model *m, uint32_t pid, uint64_t start_ns)
 {
@@ -40,6 +40,7 @@ void proc_free(struct model *m, struct proc *p)
 		m->gone_cnt--;
 	}
 	list_del(&p->in_model);
+	maps_free(p);
 	free(p->exe);
 	free(p);
 }
@@ -77,6 +78,8 @@ static void mark_gone(struct model *m, struct proc *p)
 {
 	if (p->exited)
 		return;
+	maps_drop(m, p, m->now_ns, false);
+	maps_free(p);
 	p->exited = true;
 	p->waits.now_ns = 0;
 	list_add_tail(&m->gone, &p->in_gone);
@@ -123,7 +126,10 @@ int proc_describe(struct model *m, const struct ev_proc *ev)
 	if (ev->hdr.flags & PROCF_EXEC) {
 		free(p->exe);
 		p->exe = NULL;
+		return maps_drop(m, p, ev->hdr.ts_ns, true);
 	}
+	if ((ev->hdr.flags & (PROCF_FORK | PROCF_VM)) == PROCF_FORK)
+		return maps_fork(m, p, ev->hdr.ts_ns);
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "model/internal.h"
+#include "model/maps.h"
 
 void holder_free(struct holder *h)
 {
@@ -65,6 +65,8 @@ static void holders_clear(struct model *m)
 	list_for_each (c, &m->chans, struct chan, in_model) {
 		list_for_each_safe (h, &c->holders, struct holder, in_chan)
 			holder_free(h);
+		if (c->cls->shape == SHAPE_MEMORY) /* mapped, not held */
+			continue;
 		list_for_each_safe (ep, &c->endpoints, struct endpoint, in_chan)
 			if (ep->role == EP_ATTACH)
 				ep_free(m, ep);
@@ -110,8 +112,10 @@ int snap_event(struct model *m, const struct event *ev)
 		snap_begin(m, ev->snap);
 		return 0;
 	}
-	if (flags & SNAPF_HOLDS && m->snap_holds)
+	if (flags & SNAPF_HOLDS && m->snap_holds) {
 		close_unheld(m);
+		maps_unseen(m);
+	}
 	m->snap_holds = m->snap_ahead = false;
 	return fold_closed(m, m->opts.keep_closed);
 }

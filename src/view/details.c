@@ -43,6 +43,8 @@ static void put_fact(void *arg, const struct fact *f)
 	struct strbuf *sb = sink_buf(d->v->out);
 	bool first = d->c;
 
+	if (f->text == fact_none)
+		return;
 	if (first)
 		begin_chan(d);
 	if (f->group && !same_row(f, &d->prev))

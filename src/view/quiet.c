@@ -78,6 +78,8 @@ static void drop_busy(struct walk *w, bool all)
 	for (size_t i = 0; i < w->cnt; i++) {
 		const struct chan *c = w->v[i];
 
+		if (chan_shape(c) == SHAPE_MEMORY) /* has a section of its own */
+			continue;
 		if (list_empty(&c->flows) && (all || is_used(c)))
 			w->v[kept++] = c;
 	}

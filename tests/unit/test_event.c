@@ -12,7 +12,7 @@ static const size_t sizes[EV_MAX] = {
 	[EV_PROC] = sizeof(struct ev_proc), [EV_EXIT] = sizeof(struct ev_exit),
 	[EV_SNAP] = sizeof(struct ev_snap), [EV_INFLIGHT] = sizeof(struct ev_inflight),
 	[EV_HOLD] = sizeof(struct ev_hold), [EV_NAME] = sizeof(struct ev_name),
-	[EV_LOSS] = sizeof(struct ev_loss),
+	[EV_LOSS] = sizeof(struct ev_loss), [EV_MAP] = sizeof(struct ev_map),
 };
 
 /* A record of this kind that is in order. */
@@ -75,6 +75,7 @@ static void test_ranges(void **state)
 	struct ev_inflight *in = (void *)buf;
 	struct ev_name *name = (void *)buf;
 	struct ev_loss *loss = (void *)buf;
+	struct ev_map *map = (void *)buf;
 	struct event ev;
 
 	(void)state;
@@ -94,6 +95,10 @@ static void test_ranges(void **state)
 	EXPECT_BAD(EV_OBJ, obj->name.len = sizeof(obj->name.name) + 1);
 	EXPECT_BAD(EV_NAME, memset(name->text, 'x', sizeof(name->text)));
 	EXPECT_BAD(EV_LOSS, loss->mech = MECH_MAX);
+	EXPECT_BAD(EV_MAP, map->mech = MECH_MAX);
+	EXPECT_BAD(EV_MAP, (map->start = ~0ull, map->len = 1));
+	EXPECT_BAD(EV_MAP, (map->from = 4096, map->from_len = ~0ull));
+	EXPECT_BAD(EV_MAP, (map->offset = ~0ull - 4095, map->len = 8192));
 }
 
 static void test_addresses(void **state)

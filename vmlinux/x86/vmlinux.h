@@ -130,6 +130,7 @@ struct files_struct {
 
 struct vm_area_struct {
 	unsigned long vm_start;
+	unsigned long vm_end;
 	unsigned long vm_flags;
 	unsigned long vm_pgoff;
 	struct file *vm_file;
@@ -268,8 +269,6 @@ struct shm_file_data {
 	struct ipc_namespace *ns;
 };
 
-struct mm_struct;
-
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -284,7 +283,6 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct rt_mutex_waiter *pi_blocked_on;
 	struct files_struct *files;
-	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 };
@@ -402,14 +400,6 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
-};
-
-struct vm_area_struct {
-	unsigned long vm_start;
-	unsigned long vm_end;
-	unsigned long vm_flags;
-	unsigned long vm_pgoff;
-	struct file *vm_file;
 };
 
 struct bpf_iter__task_vma {
