@@ -65,10 +65,9 @@ int cmd_print_help(unsigned int verb)
 	strbuf_puts(sb, "\nOptions:\n");
 	opts_put_help(sb, verb);
 	if (watch)
-		strbuf_puts(
-			sb,
-			"\nExit status: 0 whole; 1 error; 2 usage; 3 the report is printed but not "
-			"whole: events were lost, or not understood.\nMore in ipcspy(8).\n");
+		strbuf_puts(sb, "\nExit status: 0 whole; 1 error; 2 usage; 3 the report is "
+				"printed, but not whole:\n"
+				"events were lost, or calls not understood. More in ipcspy(8).\n");
 	return print(&out);
 }
 
