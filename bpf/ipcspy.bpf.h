@@ -83,9 +83,19 @@ struct inflight {
 #define TF_TARGET    0x1
 #define TF_DESCRIBED 0x2 /* EV_PROC went out */
 
+/* A signal handler that runs, or was left without a return (longjmp). */
+struct handler_run {
+	__u64 begin_ns;
+	__u64 nested_ns; /* in handlers that interrupted it */
+	__u32 signo, pad;
+};
+
+#define HANDLERS_MAX 4 /* power of two */
+
 struct task_ctx {
 	__u32 flags;
-	__u32 pad;
+	__u32 handler_cnt; /* ever begun and not returned; the last HANDLERS_MAX are known */
+	struct handler_run handlers[HANDLERS_MAX];
 	struct inflight in;
 	struct fd_cached fds[FD_CACHE];
 };

@@ -75,6 +75,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	fd_invalidate(task); /* close-on-exec */
 	mapper_del(task->tgid);
 	t = target_by_name(t, task, task->comm);
+	if (t)
+		t->handler_cnt = 0;
 	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
 	    proc_emit(task, PROCF_EXEC | (is_target(t) ? PROCF_TARGET : 0)))
 		t->flags |= TF_DESCRIBED;

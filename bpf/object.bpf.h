@@ -36,6 +36,7 @@ struct op_vals {
 #include "msgqueue.bpf.h"
 #include "pipe.bpf.h"
 #include "sem.bpf.h"
+#include "signal.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
 
@@ -152,6 +153,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		futex_describe(e, o);
 	else if (o->mech == MECH_EVENTFD)
 		eventfd_describe(e, o);
+	else if (o->mech == MECH_SIGNAL)
+		signal_describe(e, o);
 	return 1;
 }
 

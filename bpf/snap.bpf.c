@@ -142,6 +142,10 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 		return row->how == SEM_OP && sem_of_id(o, task, regs->di, is_target(t));
 	if (row->fam == FAM_FUTEX)
 		return adopt_futex(o, task, is_target(t), row->how, regs);
+	if (row->fam == FAM_SIGNAL) {
+		signal_resolve(o, task);
+		return row->op == OP_RECV && object_admit(o, task, is_target(t));
+	}
 	if (row->fam != FAM_SPLICE)
 		return object_of_fd(o, task, t, regs->di, NULL);
 	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))

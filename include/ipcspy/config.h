@@ -46,7 +46,8 @@ enum ipcspy_fam {
 	row(FAM_MSG, msg) \
 	row(FAM_SEM, sem) \
 	row(FAM_FUTEX, futex) \
-	row(FAM_SHM, shm)
+	row(FAM_SHM, shm) \
+	row(FAM_SIGNAL, signal)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
@@ -108,6 +109,16 @@ enum ipcspy_shm {
 	SHM_RESIZE = 7,  /* ftruncate */
 };
 
+/* What a FAM_SIGNAL call does; for those that send, how its argument names the receiver. */
+enum ipcspy_signal_call {
+	SIGCALL_RETURN = 0, /* a handler is over */
+	SIGCALL_WAIT = 1,   /* until a handler has run: pause */
+	SIGCALL_TAKE = 2,   /* the result is the signal: rt_sigtimedwait */
+	SIGCALL_PID = 3,    /* argument 0 is the process, argument 1 the signal */
+	SIGCALL_TID = 4,    /* argument 1 is the thread, argument 2 the signal */
+	SIGCALL_PIDFD = 5,  /* argument 0 is a descriptor, argument 1 the signal */
+};
+
 #define ARG_NONE 0xff
 
 /* One row of the table by system call number. All zero: not ours. */
@@ -127,9 +138,17 @@ struct ipcspy_sys {
 #define SYSF_RESTART  0x8  /* goes on with the call that a signal interrupted */
 #define SYSF_RENUMBER 0x4  /* a descriptor may stand for another file or peer afterwards */
 #define SYSF_EVENTFD  0x10 /* makes an eventfd: told apart from the last one there */
+<<<<<<< HEAD
+#define SYSF_SIGINFO 0x40 /* the caller says what the signal claims to be */
+	=======
+#define SYSF_PEEK    0x1  /* leaves the bytes in the source: tee */
+#define SYSF_FCNTL   0x2  /* counts only with F_SETPIPE_SZ in argument 1 */
+#define SYSF_RESTART 0x8  /* goes on with the call that a signal interrupted */
+#define SYSF_SIGINFO 0x10 /* the caller says what the signal claims to be */
+	>>>>>>> 373437f (format)
 
-/* What the kernel side keeps of an object that it described, by the object's id. */
-struct ipcspy_object {
+	/* What the kernel side keeps of an object that it described, by the object's id. */
+	struct ipcspy_object {
 	__u64 lost; /* records of it that the ring could not take */
 	__u64 wkey; /* under which it is watched, 0 none */
 	__u64 ino;  /* of its file: a key made of an address may be another's by now */

@@ -114,6 +114,30 @@ struct ev_vals {
 #define WAKE_FLAGS(v) ((__u32)((v) >> 32) & 0xffff)
 #define WAKE_INDEX(v) ((__u32)((v) >> 48))
 
+/*
+ * A signal (MECH_SIGNAL): v[0] = signal number | si_code << 32, v[1] = tid of the
+ * thread it is sent to or was taken by | the SIGV_* below.
+ * OP_SEND: it was generated, hdr.tid is 0 where no process sent it. OP_RECV: it
+ * was delivered or taken. OP_HANDLED: its handler returned, blocked_ns of its
+ * time other handlers ran.
+ */
+#define SIGV_TID       0xffffffffull
+#define SIGV_RESULT(v) ((v) >> 32 & 0xf) /* OP_SEND: TRACE_SIGNAL_*, trace/events/signal.h */
+#define SIGV_GROUP     (1ull << 36)      /* OP_SEND: to the process, any of its threads */
+#define SIGV_MASKED    (1ull << 37)      /* OP_SEND: the receiver blocks it now */
+#define SIGV_IGNORED   (1ull << 38)      /* OP_RECV: disposition SIG_IGN */
+#define SIGV_HANDLER   (1ull << 39)      /* OP_RECV: a handler is going to run; none: SIG_DFL */
+#define SIGV_TAKEN     (1ull << 40)      /* OP_RECV: by sigwaitinfo(2) or a signalfd */
+#define SIGV_DEATH     (1ull << 41)      /* OP_RECV: it ends the process; told by every thread */
+
+enum ipcspy_signal_result {
+	SIGNAL_QUEUED = 0,
+	SIGNAL_IGNORED = 1,
+	SIGNAL_ALREADY_PENDING = 2,
+	SIGNAL_OVERFLOW = 3,  /* nothing was sent */
+	SIGNAL_LOSE_INFO = 4, /* marked pending, without a place in the queue */
+};
+
 /* flags of EV_OBJ */
 #define OBJF_LISTEN    0x01 /* a listening socket */
 #define OBJF_CONNECTED 0x02 /* peer / raddr hold the other end */

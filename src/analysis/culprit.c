@@ -122,7 +122,7 @@ static int add_waits_of(struct graph *g, const struct endpoint *ep)
 	unsigned int causes = 0;
 	int err = 0;
 
-	if (ns == 0 || ep->role == EP_ATTACH)
+	if (ns == 0 || ep->role == EP_ATTACH || chan_shape(ep->chan) == SHAPE_INBOX)
 		return 0;
 	list_for_each (other, &ep->chan->endpoints, struct endpoint, in_chan)
 		causes += is_cause(ep, other);

@@ -55,7 +55,7 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 	struct set s = {out, max, 0};
 
 	(void)m;
-	if (!i->chan || i->op == OP_ACCEPT)
+	if (!i->chan || i->op == OP_ACCEPT || chan_shape(i->chan) == SHAPE_INBOX)
 		return 0;
 	if (i->owner && !i->owner->exited) {
 		set_add(&s, i->owner);
@@ -70,7 +70,7 @@ size_t waits_for(const struct model *m, const struct inflight *i, struct proc **
 
 bool inflight_is_blocked(const struct inflight *i)
 {
-	return i->asleep && i->op != OP_WAIT;
+	return i->asleep && i->op != OP_WAIT && !(i->chan && chan_shape(i->chan) == SHAPE_INBOX);
 }
 
 bool chan_concerns_target(const struct chan *c)

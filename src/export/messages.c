@@ -26,6 +26,7 @@ enum type {
 	T_TIME, /* nanoseconds; text: seconds */
 	T_STR,
 	T_PARTY, /* text only: "comm[pid]" or the address */
+	T_NAME,  /* text only: of the channel, and what the message is */
 };
 
 /* Whether this message has such a field. */
@@ -63,26 +64,26 @@ static const struct party *dst(const struct message *msg)
 		v->str = (expr);                                               \
 		return PRESENT;                                                \
 	}
-#define GET_PARTY(end)                                                               \
-	static enum presence get_##end##_pid(const struct line *l, struct value *v)  \
-	{                                                                            \
-		v->u64 = party_pid(l->msg->end);                                     \
-		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
-	}                                                                            \
-	static enum presence get_##end##_tid(const struct line *l, struct value *v)  \
-	{                                                                            \
-		v->u64 = l->msg->end##_tid;                                          \
-		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
-	}                                                                            \
-	static enum presence get_##end##_comm(const struct line *l, struct value *v) \
-	{                                                                            \
-		v->str = party_comm(l->msg->end);                                    \
-		return is_remote(l->msg->end) ? ABSENT : PRESENT;                    \
-	}                                                                            \
-	static enum presence get_##end##_addr(const struct line *l, struct value *v) \
-	{                                                                            \
-		v->str = l->msg->end->addr;                                          \
-		return is_remote(l->msg->end) ? PRESENT : ABSENT;                    \
+#define GET_PARTY(end)                                                                  \
+	static enum presence get_##end##_pid(const struct line *l, struct value *v)     \
+	{                                                                               \
+		v->u64 = party_pid(l->msg->end);                                        \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                       \
+	}                                                                               \
+	static enum presence get_##end##_tid(const struct line *l, struct value *v)     \
+	{                                                                               \
+		v->u64 = l->msg->end##_tid;                                             \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                       \
+	}                                                                               \
+	static enum presence get_##end##_comm(const struct line *l, struct value *v)    \
+	{                                                                               \
+		v->str = party_comm(l->msg->end);                                       \
+		return is_remote(l->msg->end) ? ABSENT : PRESENT;                       \
+	}                                                                               \
+	static enum presence get_##end##_addr(const struct line *l, struct value *v)    \
+	{                                                                               \
+		v->str = l->msg->end->addr;                                             \
+		return is_remote(l->msg->end) && !l->msg->end->here ? PRESENT : ABSENT; \
 	}
 
 /* A remote end has an address in place of pid, tid and comm. */
@@ -95,6 +96,20 @@ GET_U64(time, l->msg->recv_ns > l->start_ns ? l->msg->recv_ns - l->start_ns : 0)
 GET_STR(mechanism, mech_name(l->msg->chan->mech))
 GET_U64(channel, l->msg->chan->id)
 GET_STR(name, l->msg->chan->name)
+/* Who is here, and no process, has a kind. */
+static enum presence get_src_kind(const struct line *l, struct value *v)
+{
+	v->str = l->msg->src->addr;
+	return l->msg->src->here ? PRESENT : ABSENT;
+}
+
+/* What the message is, where its mechanism has names for that. */
+static enum presence get_what(const struct line *l, struct value *v)
+{
+	v->str = l->msg->what;
+	return l->msg->what ? PRESENT : ABSENT;
+}
+
 GET_PARTY(src)
 GET_PARTY(dst)
 GET_U64(bytes, l->msg->bytes)
@@ -106,7 +121,7 @@ GET_U64(backlog, l->msg->backlog)
 static enum presence get_latency(const struct line *l, struct value *v)
 {
 	v->u64 = l->msg->latency_ns;
-	return l->msg->src->proc && l->msg->dst->proc ? PRESENT : UNKNOWN;
+	return l->msg->timed ? PRESENT : UNKNOWN;
 }
 
 #define KEY(s) ",\"" s "\":", sizeof(",\"" s "\":") - 1
@@ -122,6 +137,7 @@ static const struct message_column columns[] = {
 	{KEY("src_tid"), NULL, T_U64, 0, get_src_tid, NULL},
 	{KEY("src_comm"), NULL, T_STR, 0, get_src_comm, NULL},
 	{KEY("src_addr"), NULL, T_STR, 0, get_src_addr, NULL},
+	{KEY("src_kind"), NULL, T_STR, 0, get_src_kind, NULL},
 	{NO_KEY, "RECEIVER", T_PARTY, 21, NULL, dst},
 	{KEY("dst_pid"), NULL, T_U64, 0, get_dst_pid, NULL},
 	{KEY("dst_tid"), NULL, T_U64, 0, get_dst_tid, NULL},
@@ -132,8 +148,9 @@ static const struct message_column columns[] = {
 	{KEY("send_blocked_ns"), "SEND-BLK us", T_NS, 11, get_send_blocked, NULL},
 	{KEY("recv_blocked_ns"), "RECV-BLK us", T_NS, 11, get_recv_blocked, NULL},
 	{KEY("backlog"), "BACKLOG", T_U64, 8, get_backlog, NULL},
+	{KEY("what"), NULL, T_STR, 0, get_what, NULL},
 	/* Last: a name is as long as it likes. */
-	{NO_KEY, "NAME", T_STR, 0, get_name, NULL},
+	{NO_KEY, "NAME", T_NAME, 0, get_name, NULL},
 };
 
 #define COLUMN_CNT (sizeof(columns) / sizeof(columns[0]))
@@ -212,10 +229,14 @@ static void put_cell(struct strbuf *sb, const struct line *l, const struct messa
 		put_decimal(sb, v.u64 / 1000, 6);
 	else if (c->type == T_NS)
 		put_decimal(sb, v.u64 / 100, 1);
-	else if (c->type == T_STR)
+	else if (c->type == T_STR || c->type == T_NAME)
 		put_escaped(sb, v.str, l->ascii);
 	else
 		strbuf_put_u64(sb, v.u64);
+	if (c->type == T_NAME && l->msg->what) {
+		strbuf_putc(sb, ' ');
+		put_escaped(sb, l->msg->what, l->ascii);
+	}
 }
 
 /* Pads what stands from begin on: words on the right, numbers on the left. */
@@ -227,7 +248,7 @@ static void pad(struct strbuf *sb, size_t begin, const struct message_column *c)
 		return;
 	fill = c->width - width;
 	strbuf_fill(sb, ' ', fill);
-	if (c->type == T_STR || c->type == T_PARTY || sb->err)
+	if (c->type == T_STR || c->type == T_PARTY || c->type == T_NAME || sb->err)
 		return;
 	memmove(sb->s + begin + fill, sb->s + begin, len);
 	memset(sb->s + begin, ' ', fill);

@@ -34,7 +34,7 @@ static void put_party(struct json *j, const char *key, const struct party *p)
 {
 	json_object(j, key);
 	if (!p->proc && p->addr)
-		json_str(j, "addr", p->addr);
+		json_str(j, p->here ? "kind" : "addr", p->addr);
 	else
 		put_proc_fields(j, party_pid(p), party_comm(p));
 	json_end(j);

@@ -55,6 +55,13 @@
 			FAM_CTL, op, how, A, A, A, A, sys_flags \
 		}                                               \
 	}
+#define SIGNAL(name, op, how, sys_flags)                           \
+	{                                                          \
+		__NR_##name, #name,                                \
+		{                                                  \
+			FAM_SIGNAL, op, how, A, A, A, A, sys_flags \
+		}                                                  \
+	}
 
 #define FUTEX(name, op, how)                              \
 	{                                                 \
@@ -156,7 +163,19 @@ static const struct syscall_row rows[] = {
 	SHM(shmdt, SHM_DETACH),
 	SHM(shmctl, SHM_CONTROL),
 	SHM(ftruncate, SHM_RESIZE),
+	SIGNAL(kill, OP_SEND, SIGCALL_PID, 0),
+	SIGNAL(tkill, OP_SEND, SIGCALL_PID, 0),
+	SIGNAL(tgkill, OP_SEND, SIGCALL_TID, 0),
+	SIGNAL(rt_sigqueueinfo, OP_SEND, SIGCALL_PID, SYSF_SIGINFO),
+	SIGNAL(rt_tgsigqueueinfo, OP_SEND, SIGCALL_TID, SYSF_SIGINFO),
+	SIGNAL(pidfd_send_signal, OP_SEND, SIGCALL_PIDFD, SYSF_SIGINFO),
+	SIGNAL(rt_sigreturn, OP_HANDLED, SIGCALL_RETURN, 0),
+	SIGNAL(rt_sigtimedwait, OP_RECV, SIGCALL_TAKE, 0),
+	SIGNAL(rt_sigsuspend, OP_RECV, SIGCALL_WAIT, 0),
 /* newer architectures have only the later forms */
+#ifdef __NR_pause
+	SIGNAL(pause, OP_RECV, SIGCALL_WAIT, 0),
+#endif
 #ifdef __NR_poll
 	WAIT(poll, 0),
 #endif

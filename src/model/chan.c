@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Channels: their life, their name, how full they are, their remote ends. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,7 +156,7 @@ struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool m
 	bool others = c->remote_cnt >= REMOTES_MAX;
 
 	for (prev = &c->remotes; (r = *prev); prev = &r->next)
-		if (addr_equal(&r->addr, addr) || (make && others && !r->addr.family))
+		if (!r->here && (addr_equal(&r->addr, addr) || (make && others && !r->addr.family)))
 			break;
 	if (r) {
 		*prev = r->next;
@@ -178,6 +179,20 @@ struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool m
 }
 
 const char fact_yes[] = "yes", fact_no[] = "no", fact_none[] = "-";
+struct remote *chan_named(struct chan *c, const char *name)
+{
+	struct remote *r;
+
+	for (r = c->remotes; r; r = r->next)
+		if (r->here && !strcmp(r->text, name))
+			return r;
+	r = remote_new(c);
+	if (!r)
+		return NULL;
+	r->here = true;
+	snprintf(r->text, sizeof(r->text), "%s", name);
+	return r;
+}
 
 void model_facts(const struct model *m, const struct chan *c,
 		 void (*put)(void *arg, const struct fact *f), void *arg)

@@ -87,6 +87,9 @@ struct chan_class {
 	/* Records of this channel were lost: its byte offsets can no longer be trusted. */
 	void (*on_loss)(struct chan *c);
 
+	/* Optional: p, which has an endpoint here, ended. */
+	void (*on_exit)(struct model *m, struct chan *c, struct proc *p);
+
 	/* Transfers that wait in c are from now on `to`'s instead of `from`'s. */
 	void (*on_merge)(struct chan *c, struct endpoint *from, struct endpoint *to);
 

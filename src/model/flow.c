@@ -210,6 +210,7 @@ struct flow *flow_get(struct model *m, struct endpoint *src, const struct remote
 		f->dst.proc = dst ? dst->proc : NULL;
 		f->src.addr = !src && src_remote ? (char *)src_remote->text : NULL;
 		f->dst.addr = !dst && dst_remote ? (char *)dst_remote->text : NULL;
+		f->src.here = !src && src_remote && src_remote->here;
 		hist_init(&f->latency);
 		f->key = flow_key(c, from, to);
 		while (hmap_get(&m->flows, f->key))
@@ -298,6 +299,8 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.send_blocked_ns = w ? w->blocked_ns : 0,
 		.recv_blocked_ns = r ? r->blocked_ns : 0,
 		.backlog = r && r->flags & OPF_BACKLOG ? r->backlog : f->chan->backlog.now,
+		.timed = w && r,
+		.what = m->message_what,
 		.pairing = how,
 	};
 

@@ -105,6 +105,8 @@ static struct remote *fold_remote(struct chan *row, const void *end)
 	struct remote *to;
 	char *colon;
 
+	if (r->here)
+		return chan_named(row, r->text);
 	host.port = 0;
 	to = chan_remote(row, &host, true);
 	colon = to ? strrchr(to->text, ':') : NULL;

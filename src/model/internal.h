@@ -46,6 +46,7 @@ struct model {
 		uint64_t value;
 	} late[LATE_LEN]; /* latencies not yet added: their counters are being fetched */
 	unsigned int late_next;
+	const char *message_what; /* by a class around flow_message(): see struct message */
 };
 
 /* Adds the latencies that wait; before any flow goes away or is looked at. */
@@ -54,10 +55,11 @@ int flow_catch_up(struct model *m);
 /* How long a receive waits for a send whose record may still come. */
 #define SETTLE_NS 20000000ull
 
-/* A remote end of a channel: what struct party's addr points to. */
+/* A remote end of a channel, or one that is no process: what struct party's addr points to. */
 struct remote {
 	struct remote *next;
 	struct ev_addr_in addr;
+	bool here; /* without an address, see struct party */
 	char text[64];
 };
 
@@ -134,6 +136,8 @@ void chan_hold(struct model *m, struct chan *c);
 void chan_backlog(struct chan *c, unsigned int dir, uint64_t now);
 void chan_full(struct chan *c, unsigned int dir, bool full, uint64_t at_ns);
 struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool make);
+/* The end of c that is no process but has this name, made if need be; names are few. */
+struct remote *chan_named(struct chan *c, const char *name);
 
 /* endpoint.c */
 struct endpoint *ep_find(const struct model *m, const struct chan *c, const struct proc *p,

@@ -22,7 +22,8 @@
 	row(MECH_FUTEX_PRIVATE, "futex-private", futex_class) \
 	row(MECH_POSIX_MQ, "posix-mq", posix_mq_class) \
 	row(MECH_SYSV_MSG, "sysv-msg", sysv_msg_class) \
-	row(MECH_EVENTFD, "eventfd", eventfd_class)
+	row(MECH_EVENTFD, "eventfd", eventfd_class) \
+	row(MECH_SIGNAL, "signal", signal_class)
 // clang-format on
 
 #define DECLARE(mech, name, cls) extern const struct chan_class cls;

@@ -89,10 +89,11 @@ struct endpoint {
 	struct endpoint *merged; /* its successor, while it is being folded */
 };
 
-/* One end of a flow: a process here, or an address elsewhere. */
+/* One end of a flow: a process here, an address elsewhere, or what is here and no process. */
 struct party {
-	struct proc *proc; /* NULL: remote or unknown */
+	struct proc *proc; /* NULL: remote, no process, or unknown */
 	char *addr;        /* "10.0.0.5:443" when proc is NULL; NULL then means unknown */
+	bool here;         /* addr is no address: "kernel", "terminal", "timer" */
 };
 
 enum pairing { PAIR_EXACT = 0, PAIR_SETTLED = 1, PAIR_ASSUMED = 2, PAIR_MAX = 3 };
@@ -116,6 +117,7 @@ enum chan_shape {
 	SHAPE_PAIR = 1,   /* two objects, each side waits for the other */
 	SHAPE_QUEUE = 2,  /* the receivers hold the object, senders are whoever sent */
 	SHAPE_MEMORY = 3, /* nobody waits: who shares it finds out by other means */
+	SHAPE_INBOX = 4,  /* of one process, for anybody to send to: to wait on it is to be idle */
 };
 
 struct chan {
@@ -201,6 +203,8 @@ struct message {
 	const struct party *src, *dst;
 	uint32_t src_tid, dst_tid;
 	uint64_t bytes, latency_ns, send_blocked_ns, recv_blocked_ns, backlog;
+	bool timed;       /* both ends were seen: latency_ns holds a value */
+	const char *what; /* the class's name for it ("SIGINT"), NULL none */
 	enum pairing pairing;
 };
 

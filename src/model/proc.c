@@ -82,6 +82,9 @@ static void mark_gone(struct model *m, struct proc *p)
 	maps_free(p);
 	p->exited = true;
 	p->waits.now_ns = 0;
+	list_for_each (ep, &p->endpoints, struct endpoint, in_proc)
+		if (ep->chan->cls->on_exit && ep->chan->priv)
+			ep->chan->cls->on_exit(m, ep->chan, p);
 	list_add_tail(&m->gone, &p->in_gone);
 	m->gone_cnt++;
 	close_deserted(m, p);

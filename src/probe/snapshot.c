@@ -112,6 +112,8 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	if (!err && (snap_flags & SNAPF_HOLDS))
 		err = holds(p);
 	if (!err)
+		err = iter_run(p, skel->progs.snap_signals);
+	if (!err)
 		err = iter_run(p, skel->progs.snap_tasks);
 	if (!err)
 		err = loss_emit(p);

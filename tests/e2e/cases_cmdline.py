@@ -162,8 +162,8 @@ def interval(t):
 def message_lines_json(t, mechanism, senders):
     """One line for each message, and the report as the last one."""
     path, truth = t.new_path(".jsonl"), t.new_path(".truth")
-    r = t.run([t.ipcspy, "--format", "jsonl", "-o", path, "--", t.demo, mechanism, "-n", "500",
-               "-S", str(senders), "--truth", truth])
+    r = t.run([t.ipcspy, "--format", "jsonl", "-o", path, "-m", mechanism, "--", t.demo, mechanism,
+               "-n", "500", "-S", str(senders), "--truth", truth])
     with open(path, "rb") as f:
         lines = [strict_json(line) for line in f]
     report = lines.pop()["report"]
@@ -190,7 +190,8 @@ def message_lines_json(t, mechanism, senders):
 def message_lines_text(t):
     truth = t.new_path(".truth")
     path = t.new_path(".txt")
-    t.run([t.ipcspy, "-t", "-o", path, "--", t.demo, "pipe", "-n", "300", "--truth", truth])
+    t.run([t.ipcspy, "-t", "-o", path, "-m", "pipe", "--", t.demo, "pipe", "-n", "300", "--truth",
+           truth])
     want = load_truth(truth)
     with open(path, encoding="utf-8") as f:
         text = f.read()
@@ -344,4 +345,5 @@ def closed_streams(t, redirection):
     r = t.run(["sh", "-c", f"exec {t.ipcspy} --format json -o {path} -- {t.demo} pipe -n 50 "
                f"{redirection}"], report_file=path)
     check_report(t, r.report)
-    t.equal("messages", [50], [f["messages"] for f in r.report["flows"]])
+    t.equal("messages", [50], [f["messages"] for f in r.report["flows"]
+                               if f["mechanism"] == "pipe"])

@@ -14,6 +14,7 @@
 #include "export/messages.h"
 #include "export/report.h"
 #include "export/walk.h"
+#include "model/class.h"
 #include "view/table.h"
 
 struct row {
@@ -191,6 +192,7 @@ static struct proc sender = {.pid = 12, .comm = "tar"}, receiver = {.pid = 13, .
 static struct chan pipe_chan = {.id = 3, .mech = MECH_PIPE, .name = (char *)"pipe:[77]"};
 static const struct party local_src = {.proc = &sender}, local_dst = {.proc = &receiver};
 static const struct party remote = {.addr = (char *)"10.0.0.5:443"}, unknown = {0};
+static const struct party terminal = {.addr = (char *)"terminal", .here = true};
 
 static struct message message_between(const struct party *src, const struct party *dst)
 {
@@ -203,7 +205,8 @@ static struct message message_between(const struct party *src, const struct part
 				.bytes = 4096,
 				.latency_ns = 12345,
 				.recv_blocked_ns = 1000000,
-				.backlog = 512};
+				.backlog = 512,
+				.timed = src->proc && dst->proc};
 }
 
 static void assert_jsonl(const struct message *msg, const char *expected)
@@ -244,6 +247,16 @@ static void message_as_json(void **state)
 		"\"dst_pid\":0,\"dst_tid\":0,\"dst_comm\":\"?\","
 		"\"bytes\":4096,\"latency_ns\":null,\"send_blocked_ns\":0,"
 		"\"recv_blocked_ns\":1000000,\"backlog\":512}\n");
+	msg = message_between(&terminal, &local_dst);
+	msg.timed = true;
+	msg.what = "SIGINT";
+	assert_jsonl(
+		&msg,
+		"{\"t_ns\":1234567,\"mechanism\":\"pipe\",\"channel\":3,\"name\":\"pipe:[77]\","
+		"\"src_kind\":\"terminal\","
+		"\"dst_pid\":13,\"dst_tid\":14,\"dst_comm\":\"g\\\"z\\n\","
+		"\"bytes\":4096,\"latency_ns\":12345,\"send_blocked_ns\":0,"
+		"\"recv_blocked_ns\":1000000,\"backlog\":512,\"what\":\"SIGINT\"}\n");
 }
 
 static void message_as_text(void **state)
@@ -257,6 +270,9 @@ static void message_as_text(void **state)
 	assert_int_equal(message_text(&out, &msg, 5000000000, false), 0);
 	msg = message_between(&remote, &unknown);
 	assert_int_equal(message_text(&out, &msg, 6000000000, false), 0);
+	msg = message_between(&terminal, &local_dst);
+	msg.what = "SIGINT";
+	assert_int_equal(message_text(&out, &msg, 5000000000, false), 0);
 	assert_string_equal(
 		out.buf.s,
 		"      TIME s MECHANISM    CHAN SENDER                RECEIVER                 "
@@ -264,7 +280,9 @@ static void message_as_text(void **state)
 		"    0.001234 pipe            3 tar[12]               g\"z\\n[13]                 "
 		"4096        12.3         0.0      1000.0      512 pipe:[77]\n"
 		"    0.000000 pipe            3 10.0.0.5:443          ?                         "
-		"4096           -         0.0      1000.0      512 pipe:[77]\n");
+		"4096           -         0.0      1000.0      512 pipe:[77]\n"
+		"    0.001234 pipe            3 terminal              g\"z\\n[13]                 "
+		"4096           -         0.0      1000.0      512 pipe:[77] SIGINT\n");
 	sink_fini(&out);
 }
 
@@ -297,6 +315,7 @@ static void states_of_processes(void **state)
 	struct walk states = {rows, 3}, none = WALK_INIT;
 
 	(void)state;
+	pipe_chan.cls = mech_class(MECH_PIPE);
 	assert_string_equal(proc_state(&states, &procs[0]), "blocked");
 	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
 	assert_string_equal(proc_state(&states, &procs[2]), "running");

@@ -150,9 +150,38 @@ struct thread_info {
 	__u32 status;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigpending {
+	struct list_head list;
+	sigset_t signal;
+};
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct kernel_siginfo {
+	int si_code;
+};
+
 struct signal_struct {
 	atomic_t live;
+	int nr_threads;
+	struct list_head thread_head;
+	struct sigpending shared_pending;
 	int group_exit_code;
+	unsigned int flags;
 };
 
 struct ns_common {
@@ -196,10 +225,6 @@ struct kern_ipc_perm {
 	int key;
 	kuid_t cuid;
 	unsigned short mode;
-};
-
-struct list_head {
-	struct list_head *next;
 };
 
 struct rb_node {
@@ -285,6 +310,9 @@ struct task_struct {
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	struct list_head thread_node;
+	sigset_t blocked;
+	struct sigpending pending;
 };
 
 struct linux_binprm;
