@@ -138,18 +138,10 @@ struct ipcspy_sys {
 #define SYSF_RESTART  0x8  /* goes on with the call that a signal interrupted */
 #define SYSF_RENUMBER 0x4  /* a descriptor may stand for another file or peer afterwards */
 #define SYSF_EVENTFD  0x10 /* makes an eventfd: told apart from the last one there */
-<<<<<<< HEAD
-#define SYSF_SIGINFO 0x40 /* the caller says what the signal claims to be */
-	== == ==
-	=
-#define SYSF_PEEK    0x1  /* leaves the bytes in the source: tee */
-#define SYSF_FCNTL   0x2  /* counts only with F_SETPIPE_SZ in argument 1 */
-#define SYSF_RESTART 0x8  /* goes on with the call that a signal interrupted */
-#define SYSF_SIGINFO 0x10 /* the caller says what the signal claims to be */
-		>>>>>>> 373437f(format)
+#define SYSF_SIGINFO  0x40 /* the caller says what the signal claims to be */
 
-		/* What the kernel side keeps of an object that it described, by the object's id. */
-		struct ipcspy_object {
+/* What the kernel side keeps of an object that it described, by the object's id. */
+struct ipcspy_object {
 	__u64 lost; /* records of it that the ring could not take */
 	__u64 wkey; /* under which it is watched, 0 none */
 	__u64 ino;  /* of its file: a key made of an address may be another's by now */
