@@ -39,6 +39,7 @@ struct op_vals {
 #include "signal.bpf.h"
 #include "sock.bpf.h"
 #include "sysv.bpf.h"
+#include "vm.bpf.h"
 
 #define S_IFMT   0170000
 #define S_IFIFO  0010000
@@ -155,6 +156,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		eventfd_describe(e, o);
 	else if (o->mech == MECH_SIGNAL)
 		signal_describe(e, o);
+	else if (o->mech == MECH_PROCESS_VM)
+		vm_describe(e, o);
 	return 1;
 }
 

@@ -47,7 +47,8 @@ enum ipcspy_fam {
 	row(FAM_SEM, sem) \
 	row(FAM_FUTEX, futex) \
 	row(FAM_SHM, shm) \
-	row(FAM_SIGNAL, signal)
+	row(FAM_SIGNAL, signal) \
+	row(FAM_VM, vm)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */
@@ -107,6 +108,11 @@ enum ipcspy_shm {
 	SHM_DETACH = 5,  /* shmdt */
 	SHM_CONTROL = 6, /* shmctl */
 	SHM_RESIZE = 7,  /* ftruncate */
+/* How a FAM_VM call names the process that it reaches into. */
+enum ipcspy_vm {
+	VM_IOV = 0,    /* argument 0 is its pid, argument 3 the parts of its memory */
+	VM_PTRACE = 1, /* argument 0 is what to do, argument 1 its pid */
+	VM_PIDFD = 2,  /* argument 0 is its descriptor */
 };
 
 /* What a FAM_SIGNAL call does; for those that send, how its argument names the receiver. */

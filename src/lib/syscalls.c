@@ -79,6 +79,14 @@
 		}                                       \
 	}
 
+#define VM(name, op, how)                              \
+	{                                              \
+		__NR_##name, #name,                    \
+		{                                      \
+			FAM_VM, op, how, A, A, A, A, 0 \
+		}                                      \
+	}
+
 /* Not in every libc's headers; the same on every architecture. */
 #ifndef __NR_futex_wake
 #define __NR_futex_wake 454
@@ -153,6 +161,10 @@ static const struct syscall_row rows[] = {
 	FUTEX(futex_wait, OP_RECV, FUTEX_ONE),
 	FUTEX(futex_wake, OP_SEND, FUTEX_ONE),
 	FUTEX(futex_requeue, OP_SEND, FUTEX_MOVE),
+	VM(process_vm_readv, OP_RECV, VM_IOV),
+	VM(process_vm_writev, OP_SEND, VM_IOV),
+	VM(ptrace, OP_SEND, VM_PTRACE),
+	VM(pidfd_getfd, OP_RECV, VM_PIDFD),
 	CTL(eventfd2, OP_CREATE, CTL_NEW, SYSF_EVENTFD),
 	SHM(mmap, SHM_MAP),
 	SHM(munmap, SHM_UNMAP),

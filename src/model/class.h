@@ -96,6 +96,9 @@ struct chan_class {
 	/* o is going away: forget it in the class's own state and indexes. */
 	void (*on_gone)(struct model *m, struct obj *o);
 
+	/* Optional: c is about p and closed when p has exited, whoever else used it. */
+	bool (*ends_with)(const struct chan *c, const struct proc *p);
+
 	/* Name of the row that closed channels like c are folded into (static or into buf). */
 	const char *(*fold_name)(const struct chan *c, char *buf, size_t len);
 

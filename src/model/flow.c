@@ -182,7 +182,8 @@ static int flow_join(struct model *m, struct flow *f)
 {
 	struct flow *back;
 
-	if (!f->src.proc || !f->dst.proc || f->src.proc == f->dst.proc)
+	if (!f->src.proc || !f->dst.proc || f->src.proc == f->dst.proc ||
+	    f->chan->cls->shape == SHAPE_CALL)
 		return 0;
 	back = flow_opposite(m, f);
 	return back && !back->conv ? conv_new(m, back, f) : 0;

@@ -23,7 +23,8 @@
 	row(MECH_POSIX_MQ, "posix-mq", posix_mq_class) \
 	row(MECH_SYSV_MSG, "sysv-msg", sysv_msg_class) \
 	row(MECH_EVENTFD, "eventfd", eventfd_class) \
-	row(MECH_SIGNAL, "signal", signal_class)
+	row(MECH_SIGNAL, "signal", signal_class) \
+	row(MECH_PROCESS_VM, "process-vm", process_vm_class)
 // clang-format on
 
 #define DECLARE(mech, name, cls) extern const struct chan_class cls;

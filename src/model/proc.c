@@ -58,7 +58,8 @@ struct proc *proc_get(struct model *m, uint32_t pid)
 	return p;
 }
 
-/* Channels where every process that did something is gone are closed, until an operation on one. */
+/* Channels where every process that did something is gone are closed, until an operation on one;
+ * so are those about this one. */
 static void close_deserted(struct model *m, struct proc *gone)
 {
 	list_for_each (mine, &gone->endpoints, struct endpoint, in_proc) {
@@ -69,7 +70,7 @@ static void close_deserted(struct model *m, struct proc *gone)
 			deserted = deserted && ep->proc->exited;
 		list_for_each (h, &c->holders, struct holder, in_chan)
 			deserted = deserted && h->proc->exited;
-		if (deserted)
+		if (deserted || (c->cls->ends_with && c->cls->ends_with(c, gone)))
 			chan_close(m, c);
 	}
 }

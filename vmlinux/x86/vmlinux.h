@@ -77,6 +77,7 @@ struct inode {
 	struct address_space *i_mapping;
 	__s64 i_size;
 	__u32 i_generation;
+	void *i_private;
 };
 
 struct qstr {
@@ -292,6 +293,27 @@ struct shmid_kernel {
 struct shm_file_data {
 	int id;
 	struct ipc_namespace *ns;
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct pid_namespace {
+	struct idr idr;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct hlist_head tasks[4];
+	struct upid numbers[1];
 };
 
 struct task_struct {
@@ -303,6 +325,8 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
 	__u64 start_time;
 	char comm[16];
 	struct mm_struct *mm;
