@@ -108,6 +108,8 @@ enum ipcspy_shm {
 	SHM_DETACH = 5,  /* shmdt */
 	SHM_CONTROL = 6, /* shmctl */
 	SHM_RESIZE = 7,  /* ftruncate */
+};
+
 /* How a FAM_VM call names the process that it reaches into. */
 enum ipcspy_vm {
 	VM_IOV = 0,    /* argument 0 is its pid, argument 3 the parts of its memory */

@@ -118,10 +118,7 @@ enum chan_shape {
 	SHAPE_QUEUE = 2,  /* the receivers hold the object, senders are whoever sent */
 	SHAPE_MEMORY = 3, /* nobody waits: who shares it finds out by other means */
 	SHAPE_INBOX = 4,  /* of one process, for anybody to send to: to wait on it is to be idle */
-	SHAPE_PIPE = 0,  /* one object, ends told apart by what the descriptor allows */
-	SHAPE_PAIR = 1,  /* two objects, each side waits for the other */
-	SHAPE_QUEUE = 2, /* the receivers hold the object, senders are whoever sent */
-	SHAPE_CALL = 3,  /* nobody: one side's call moves it all, the other does nothing */
+	SHAPE_CALL = 5,   /* nobody: one side's call moves it all, the other does nothing */
 };
 
 struct chan {

@@ -276,23 +276,6 @@ struct mqueue_inode_info {
 	unsigned long qsize;
 };
 
-struct upid {
-	int nr;
-};
-
-struct pid {
-	struct upid numbers[0];
-};
-
-struct shmid_kernel {
-	struct kern_ipc_perm shm_perm;
-	struct file *shm_file;
-	struct pid *shm_cprid;
-};
-
-struct shm_file_data {
-	int id;
-	struct ipc_namespace *ns;
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -313,7 +296,18 @@ struct upid {
 struct pid {
 	unsigned int level;
 	struct hlist_head tasks[4];
-	struct upid numbers[1];
+	struct upid numbers[0];
+};
+
+struct shmid_kernel {
+	struct kern_ipc_perm shm_perm;
+	struct file *shm_file;
+	struct pid *shm_cprid;
+};
+
+struct shm_file_data {
+	int id;
+	struct ipc_namespace *ns;
 };
 
 struct task_struct {
