@@ -86,6 +86,8 @@ struct demo_workload {
 	ROW(udp)            \
 	ROW(posix_mq)       \
 	ROW(sysv_msg)       \
+	ROW(sysv_sem)       \
+	ROW(futex)          \
 	ROW(pipeline)       \
 	ROW(deadlock)       \
 	ROW(leak)           \

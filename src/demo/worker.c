@@ -60,8 +60,7 @@ void worker_pace(struct worker *w, uint64_t seq)
 	worker_sleep_until(w, due_ns);
 }
 
-/* Notes a finished call; returns how long the caller slept in it. */
-static uint64_t note_call(struct worker *w, struct demo_side *s, uint64_t start_ns, uint64_t end_ns)
+uint64_t worker_called(struct worker *w, struct demo_side *s, uint64_t start_ns, uint64_t end_ns)
 {
 	uint64_t slept_ns = meter_call(&w->meter, end_ns - start_ns);
 
@@ -125,7 +124,7 @@ int worker_send(struct worker *w, struct port *p, uint64_t seq)
 		if (n <= 0)
 			return run_fail(w->run, -EIO, "sending to a %s: %s", port_name(p),
 					n ? strerror(errno) : "nothing was taken");
-		call_ns = note_call(w, s, start_ns, end_ns);
+		call_ns = worker_called(w, s, start_ns, end_ns);
 		slept_ns += call_ns;
 		/* A receive may also begin while the sender merely lost its CPU. */
 		if (call_ns)
@@ -279,7 +278,7 @@ int worker_recv(struct worker *w, struct port *p)
 	if (n < 0)
 		return run_fail(w->run, -EIO, "receiving from a %s: %s", port_name(p),
 				strerror(errno));
-	note_call(w, s, start_ns, end_ns);
+	worker_called(w, s, start_ns, end_ns);
 	if (!n) {
 		p->done = true;
 		return p->have ? run_fail(w->run, -EBADMSG, "a %s ended inside a message",

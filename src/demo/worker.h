@@ -77,6 +77,9 @@ int worker_start(struct worker *w);
 /* The workload's own sleep: never counted as blocked. */
 void worker_sleep_until(struct worker *w, uint64_t when_ns);
 
+/* Notes a finished call on a channel; returns how long the caller slept in it. */
+uint64_t worker_called(struct worker *w, struct demo_side *s, uint64_t start_ns, uint64_t end_ns);
+
 /* Sleeps until message seq is due by --rate. */
 void worker_pace(struct worker *w, uint64_t seq);
 
