@@ -59,7 +59,7 @@ static __always_inline void mqueue_sample(struct sample *s, const struct objref 
 	struct mq_attr attr = {};
 
 	mqueue_look(&attr, NULL, o);
-	s->dir = o->id;
+	s->dir = DIR_ALWAYS; /* a receiver need not ask for the priority */
 	s->backlog = attr.mq_curmsgs;
 	s->flags |= OPF_BACKLOG | (attr.mq_curmsgs >= attr.mq_maxmsg ? OPF_FULL : 0);
 }

@@ -28,7 +28,7 @@ static __always_inline void msgqueue_sample(struct sample *s, const struct objre
 	struct msg_queue *q = (void *)o->ptr;
 	unsigned long bytes = 0, limit = 0, cnt = 0;
 
-	s->dir = o->id;
+	s->dir = DIR_ALWAYS;
 	if (!msgqueue_lives(o))
 		return;
 	KREAD(&bytes, &q->q_cbytes);

@@ -42,7 +42,7 @@ int msgqueue_found(struct chan *c, uint64_t type, const struct ev_op *op)
 /* Nothing that was sent long before is in it. */
 static void seen_empty(struct msgqueue *q, uint64_t at_ns)
 {
-	if (at_ns < q->emptied_ns + SETTLE_NS)
+	if (at_ns < q->emptied_ns + TYPED_SETTLE_NS)
 		return;
 	q->emptied_ns = at_ns;
 	pair_typed_empty(&q->pairs, at_ns);
@@ -97,7 +97,7 @@ int msgqueue_settle(struct model *m, struct chan *c, uint64_t now_ns, bool finis
 	int err = pair_typed_settle(m, &q->pairs, now_ns, finish, &waits);
 
 	/* a receive that took a message before the end may be told of after it */
-	if (q->removed_ns && (finish || q->removed_ns + SETTLE_NS < now_ns))
+	if (q->removed_ns && (finish || q->removed_ns + TYPED_SETTLE_NS < now_ns))
 		c->dropped += pair_typed_drop(&q->pairs, q->removed_ns);
 	else if (q->removed_ns)
 		waits = true;

@@ -10,6 +10,7 @@ void pair_msgs_init(struct pair_msgs *pm, struct chan *c, bool drops)
 {
 	pm->chan = c;
 	pm->drops = drops;
+	pm->settle_ns = SETTLE_NS;
 }
 
 void pair_msgs_fini(struct pair_msgs *pm)
@@ -80,7 +81,7 @@ static void drop_passed(struct pair_msgs *pm, uint32_t cnt, uint64_t sent_ns)
 {
 	struct xfer *w;
 
-	while (cnt-- && (w = pq_first(&pm->sends)) && w->exit_ns + SETTLE_NS < sent_ns)
+	while (cnt-- && (w = pq_first(&pm->sends)) && w->exit_ns + pm->settle_ns < sent_ns)
 		lost(pm, w);
 }
 
@@ -148,7 +149,7 @@ void pair_msgs_empty(struct pair_msgs *pm, uint64_t at_ns)
 	pm->unknown = 0;
 	if (pm->recvs.cnt)
 		return;
-	while ((w = pq_first(&pm->sends)) && w->exit_ns + SETTLE_NS < at_ns)
+	while ((w = pq_first(&pm->sends)) && w->exit_ns + pm->settle_ns < at_ns)
 		lost(pm, w);
 }
 
@@ -213,7 +214,7 @@ int pair_msgs_settle(struct model *m, struct pair_msgs *pm, uint64_t now_ns, boo
 	int err = 0, e;
 
 	while ((r = pq_first(&pm->recvs))) {
-		if (!finish && r->exit_ns + SETTLE_NS >= now_ns)
+		if (!finish && r->exit_ns + pm->settle_ns >= now_ns)
 			break;
 		e = orphan(m, pm, r);
 		if (e)

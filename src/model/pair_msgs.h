@@ -22,8 +22,9 @@ struct pair_msgs {
 	uint64_t found_ns; /* when messages were found in the queue, 0: none were */
 	uint64_t empty_ns; /* the queue was seen empty then */
 	uint64_t last_recv_ns;
-	uint32_t limit; /* how many messages the queue can hold, 0 unknown */
-	bool drops;     /* messages can vanish */
+	uint64_t settle_ns; /* how long either half may come after the other, SETTLE_NS at first */
+	uint32_t limit;     /* how many messages the queue can hold, 0 unknown */
+	bool drops;         /* messages can vanish */
 	/*
 	 * A receive that no send on this host answers; who sent it, is for the
 	 * class to say. NULL: it is left without a flow.

@@ -71,6 +71,7 @@ static struct typed_class *class_of(struct pair_typed *pt, uint64_t type)
 		return NULL;
 	tc->type = type;
 	pair_msgs_init(&tc->msgs, pt->chan, false);
+	tc->msgs.settle_ns = TYPED_SETTLE_NS;
 	if (hmap_put(&pt->by_type, type, tc)) {
 		free(tc);
 		return NULL;
@@ -185,7 +186,7 @@ int pair_typed_settle(struct model *m, struct pair_typed *pt, uint64_t now_ns, b
 			err = e;
 		*waits = *waits || pair_msgs_waits(&tc->msgs);
 	}
-	while ((r = pq_first(&pt->blind)) && (finish || r->exit_ns + SETTLE_NS < now_ns))
+	while ((r = pq_first(&pt->blind)) && (finish || r->exit_ns + TYPED_SETTLE_NS < now_ns))
 		pq_done(&pt->blind, r);
 	*waits = *waits || pt->blind.cnt;
 	return err;

@@ -29,6 +29,13 @@ struct pair_typed {
 	struct pair_queue blind; /* receives whose type is not known, held */
 };
 
+/*
+ * A task may lose its processor between the queue and the record for much longer
+ * than SETTLE_NS. Where order and number say whose message is whose, there is no
+ * hurry.
+ */
+#define TYPED_SETTLE_NS 1000000000ull
+
 /* What to say of a class: how many it has waiting is in msgs.sends.live. */
 #define TYPED_SHOWN 32
 

@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Message queues, POSIX and System V: truth, order, ends, and what goes wrong."""
+import json
+import os
+import signal
+import time
+
+from cases_attach import start_demo
+from cases_stuck import attached, in_call
+from cases_time import (BLOCKED_LEAST, BLOCKED_SHARE, HOLD_NS, agree, blocked_misses,
+                        latency_misses, only_flow)
+from cases_truth import compare
+from lib import MS, Broken, case, endpoints, load_truth, wait_for
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+QUEUES = ("posix-mq", "sysv-msg")
+MSG_MAX = 10  # /proc/sys/fs/mqueue/msg_max, what the workload asks for
+
+
+@case(params=[(m, s) for m in QUEUES for s in (1, 2, 8)])
+def queue_truth(t, mechanism, senders):
+    """Each number of senders with 1, 2 and 8 receivers, of one queue."""
+    n = max(300, 2000 // senders)
+    for report, true in t.trace_demos([[mechanism, "-S", senders, "-R", r, "-n", n]
+                                       for r in (1, 2, 8)]):
+        compare(t, report, true)
+
+
+SIZES = ["-n 500 --vary --senders 2 --size 4000 --seed 7", "-n 500 --size 32", "-n 300 --size 8192"]
+CLASSES = {"posix-mq": ["--priorities 2 -n 600", "--priorities 32 -n 600 -S 3",
+                        "--priorities 7 -n 300 -S 2 -R 8 --vary",
+                        "--priorities 3 -n 200 --receiver-delay 100us"],
+           "sysv-msg": ["--types 5 -n 600 -S 2", "--types 4 --select exact -R 4 -n 400 -S 2",
+                        "--types 6 --select lowest -n 400 -R 2 -S 3",
+                        "--types 3 --select except -n 300 -R 3 -S 2",
+                        "--types 300 -n 900 --vary"]}
+
+
+@case(params=[(m, w) for m in QUEUES for w in ("sizes", "classes")])
+def queue_truth_with(t, mechanism, what):
+    """Sizes that differ; priorities and types, and every way to choose among them."""
+    options = SIZES if what == "sizes" else CLASSES[mechanism]
+    for report, true in t.trace_demos([[mechanism, *o.split()] for o in options]):
+        compare(t, report, true)
+
+
+@case(params=[(m, o) for m in QUEUES
+              for o in ("--rate 4000 -n 1500", "--rate 2000 -n 700 --size 4096 --senders 2",
+                        "-n 4000", "-n 2000 --size 4096 --senders 2 --receivers 2")])
+def queue_latency(t, mechanism, options):
+    agree(t, latency_misses, mechanism, *options.split())
+
+
+@case(params=[(m,) for m in QUEUES])
+def queue_hold(t, mechanism):
+    """Nobody receives for a while, so the queue fills and its sender sleeps."""
+    report, truth = agree(t, blocked_misses, mechanism, "--hold", "300ms", "-n", 100,
+                          "--size", 4096)
+    planned, left = truth["planned"]["send_blocked_ns"], truth["elapsed_ns"] - HOLD_NS
+    t.ok("the hold was long enough to block", planned > HOLD_NS // 2, str(planned))
+    chan, ep = endpoints(report, truth["senders"][0]["pid"], "send", mechanism)[0]
+    room = max(planned * BLOCKED_SHARE, BLOCKED_LEAST)
+    t.between("longest blocked", planned - room, planned + left + room, ep["blocked"]["max_ns"])
+    t.between("time without room", planned - room, planned + left + room,
+              chan["backlog"]["full_ns"])
+    limit = MSG_MAX if mechanism == "posix-mq" else 16384
+    t.equal("capacity", limit, chan["capacity"])
+    t.equal("backlog at its most", limit, chan["backlog"]["max"])
+    t.equal("backlog in the end", 0, chan["backlog"]["now"])
+    t.equal("verdict", "consumer-bound", only_flow(t, report, truth)["verdict"])
+
+
+@case(params=[(m,) for m in QUEUES])
+def queue_slow_receiver(t, mechanism):
+    """A receiver that sleeps after each message: the sender is blocked again and again."""
+    report, truth = agree(t, blocked_misses, mechanism, "--receiver-delay", "1ms", "-n", 100,
+                          "--size", 4096)
+    t.ok("the sender was blocked", truth["senders"][0]["blocked_ns"] > 20 * MS,
+         str(truth["senders"]))
+    t.equal("verdict", "consumer-bound", only_flow(t, report, truth)["verdict"])
+
+
+@case(params=[(m, n) for m in QUEUES for n in (1, 2)])
+def queue_late_sender(t, mechanism, receivers):
+    """Nothing to receive for a while: the receivers sleep."""
+    report, truth = agree(t, blocked_misses, mechanism, "--sender-delay", "300ms", "-n", 10,
+                          "--receivers", receivers)
+    if receivers > 1:
+        return
+    planned = truth["planned"]["recv_blocked_ns"]
+    t.ok("the delay was long enough", planned > 250 * MS, str(planned))
+    _, ep = endpoints(report, truth["receivers"][0]["pid"], "recv", mechanism)[0]
+    t.near("blocked in recv against the stamps", planned, ep["blocked"]["total_ns"],
+           BLOCKED_SHARE, BLOCKED_LEAST)
+    t.equal("verdict", "producer-bound", only_flow(t, report, truth)["verdict"])
+
+
+# Programs of their own. What they print is what the report must say.
+
+PYTHON = "/usr/bin/python3"
+HEADER = f"""
+import os, signal, sys, time
+sys.path.insert(0, {HERE!r})
+from queues import *
+
+def child(func, *args):
+    pid = os.fork()
+    if not pid:
+        func(*args)
+        os._exit(0)
+    return pid
+
+def asleep(pid):
+    while True:
+        with open(f"/proc/{{pid}}/stat") as f:
+            if f.read().rpartition(")")[2].split()[0] == "S":
+                return
+        time.sleep(0.01)
+"""
+
+
+def program(t, text, **kw):
+    """Runs a program under ipcspy. Returns (report, the words that it printed)."""
+    r = t.trace(command=[PYTHON, t.script(HEADER + text)], **kw)
+    t.equal("status of the program", 0, r.report["trace"]["command"]["exit"], str(r.err[-400:]))
+    return r.report, r.text.split()
+
+
+def queues(report, mechanism):
+    return [c for c in report["channels"] if c["mechanism"] == mechanism]
+
+
+def only_queue(t, report, mechanism):
+    found = queues(report, mechanism)
+    if not t.equal(f"{mechanism} channels", 1, len(found), str([c["name"] for c in found])):
+        raise Broken("not one queue")
+    return found[0]
+
+
+def side(t, chan, role, pid=None):
+    found = [ep for ep in chan["endpoints"] if ep["role"] == role and pid in (None, ep["pid"])]
+    if not t.equal(f"{chan['name']}: endpoints that {role}", 1, len(found)):
+        raise Broken("not one endpoint")
+    return found[0]
+
+
+def counts(ep):
+    return {k: ep[k] for k in ("calls", "messages", "bytes", "errors", "would_block")}
+
+
+def expect(calls, messages, size, errors=0, would_block=0):
+    return {"calls": calls, "messages": messages, "bytes": size, "errors": errors,
+            "would_block": would_block}
+
+
+def flow_counts(report, chan):
+    return [(f["messages"], f["bytes"]) for f in report["flows"] if f["channel"] == chan["id"]]
+
+
+@case()
+def queue_mq_failures(t):
+    """EMSGSIZE on both sides, EAGAIN, ETIMEDOUT, an empty message: counted as what they are."""
+    report, words = program(t, """
+name = f"/ipcspy-e2e.{os.getpid()}"
+fd = mq_open(name, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 3, 64)
+print(name, mq_unlink(name))
+print(mq_send(fd, b"x" * 65), mq_receive(fd, 63)[0], mq_receive(fd)[0])
+print([mq_send(fd, b"x" * n) for n in (0, 10, 64, 5)])
+print(mq_getattr(fd), mq_receive(fd, 64), mq_receive(fd, 64, ask=False), mq_receive(fd, 100))
+os.set_blocking(fd, True)
+print(mq_receive(fd, timeout=0.1)[0])
+for _ in range(3):
+    mq_send(fd, b"late")
+print(mq_send(fd, b"no room", timeout=0.1))
+""")
+    t.equal("what the program saw", "0 -90 -90 -11 [0, 0, 0, -11] 0 (0, 0) (10, 0) (64, 0) -110 -110",
+            " ".join(words[1:]))
+    chan = only_queue(t, report, "posix-mq")
+    t.equal("name", words[0], chan["name"])
+    t.equal("capacity", 3, chan["capacity"])
+    t.equal("backlog", {"now": 3, "max": 3}, {k: chan["backlog"][k] for k in ("now", "max")})
+    t.ok("full for the time that a sender waited", chan["backlog"]["full_ns"] > 90 * MS,
+         str(chan["backlog"]))
+    send, recv = side(t, chan, "send"), side(t, chan, "recv")
+    t.equal("send", expect(9, 6, 86, errors=2, would_block=1), counts(send))
+    t.equal("recv", expect(6, 3, 74, errors=2, would_block=1), counts(recv))
+    for ep in (send, recv):
+        t.near(f"{ep['role']}: blocked until the timeout", 100 * MS, ep["blocked"]["total_ns"],
+               0.2, 20 * MS)
+    t.equal("flow", [(3, 74)], flow_counts(report, chan))
+    t.equal("info", (64, 1, 2), tuple(chan["info"][k] for k in ("message_max_bytes", "unlinked",
+                                                                "timeouts")))
+
+
+@case()
+def queue_msg_failures(t):
+    """E2BIG, MSG_NOERROR, ENOMSG, EAGAIN, EINVAL; MSG_COPY takes nothing out."""
+    report, words = program(t, """
+q = msgget()
+print(q, msgsnd(q, 0, b"bad type"), msgsnd(q, 1, b"x" * 9000))
+print(msgsnd(q, 5, b"five" * 10), msgsnd(q, 7, b"seven" * 10), msgsnd(q, 5, b""))
+print(msgrcv(q, 10, 5)[0], msgrcv(q, 10, 5, MSG_NOERROR), msgrcv(q, 64, 6, IPC_NOWAIT)[0])
+print(msgrcv(q, 64, 0, MSG_COPY | IPC_NOWAIT)[0], msgctl(q, IPC_STAT, b"x" * 256))
+print(msgrcv(q, 64, -9), msgrcv(q, 64, 5, MSG_EXCEPT))
+print([msgsnd(q, 9, b"f" * 8192, IPC_NOWAIT) for _ in range(3)])
+print(msgctl(q), msgrcv(q)[0])
+""")
+    t.equal("what the program saw", "-22 -22 0 0 0 -7 (10, 5) -42 50 0 (0, 5) (50, 7) "
+            "[0, 0, -11] 0 -22", " ".join(words[1:]))
+    chan = only_queue(t, report, "sysv-msg")
+    t.equal("name", f"msg:0x0/{words[0]}", chan["name"])
+    t.equal("still open", False, chan["open"])
+    t.equal("capacity", 16384, chan["capacity"])
+    t.equal("backlog", {"now": 0, "max": 16384}, {k: chan["backlog"][k] for k in ("now", "max")})
+    t.equal("messages that went with the queue", 2, chan["dropped"])
+    t.equal("unpaired", 0, chan["unpaired"])
+    t.equal("send", expect(8, 5, 90 + 2 * 8192, errors=2, would_block=1),
+            counts(side(t, chan, "send")))
+    t.equal("recv", expect(6, 3, 60, errors=1, would_block=1), counts(side(t, chan, "recv")))
+    t.equal("flow: what the receiver got of each message", [(3, 60)], flow_counts(report, chan))
+    t.equal("info", (0, 1, int(words[0])),
+            tuple(chan["info"][k] for k in ("messages_queued", "too_big", "ipc_id")))
+    t.equal("types", {(5, 2, 2, 0), (7, 1, 1, 0), (9, 2, 0, 0)},
+            {(r["type"], r["sent"], r["received"], r["queued"]) for r in chan["types"]})
+
+
+@case()
+def queue_removed_while_blocked(t):
+    """IPC_RMID: sender and receivers that are inside a call return from it with an error."""
+    report, words = program(t, """
+full, empty = msgget(), msgget()
+while msgsnd(full, 1, b"x" * 4000, IPC_NOWAIT) == 0:
+    pass
+kids = [child(lambda: os._exit(-msgsnd(full, 1, b"y" * 4000)))]
+kids += [child(lambda: os._exit(-msgrcv(empty, 64, kind)[0])) for kind in (0, 3)]
+for pid in kids:
+    asleep(pid)
+time.sleep(0.2)
+print(full, empty, msgctl(full), msgctl(empty), *kids)
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in kids])
+""")
+    t.equal("EIDRM for all", "[43, 43, 43]", " ".join(words[7:]))
+    full, empty, sender, *receivers = (int(words[i]) for i in (0, 1, 4, 5, 6))
+    chans = {c["name"]: c for c in queues(report, "sysv-msg")}
+    t.equal("channels", {f"msg:0x0/{full}", f"msg:0x0/{empty}"}, set(chans))
+    for name, pids, role in ((full, [sender], "send"), (empty, receivers, "recv")):
+        chan = chans[f"msg:0x0/{name}"]
+        t.equal(f"{chan['name']}: still open", False, chan["open"])
+        for pid in pids:
+            ep = side(t, chan, role, pid)
+            t.equal(f"{chan['name']}: {role}", expect(1, 0, 0, errors=1), counts(ep))
+            t.near(f"{chan['name']}: blocked", 200 * MS, ep["blocked"]["total_ns"], 0.3, 60 * MS)
+            t.equal(f"{chan['name']}: blocked now", 0, ep["blocked"]["now_ns"])
+    t.equal("messages that went with the queue", 4, chans[f"msg:0x0/{full}"]["dropped"])
+    t.equal("nobody is blocked in the end", [], report["blocked_now"])
+
+
+@case()
+def queue_ids_reused(t):
+    """The same key, and names that come back, are another queue each time."""
+    report, words = program(t, """
+key = 0x1ace0000 | os.getpid() & 0xffff
+ids = []
+for i in range(20):
+    q = msgget(key)
+    ids.append(q)
+    for k in range(i + 1):
+        msgsnd(q, 1, b"m" * (k + 1))
+        msgrcv(q)
+    msgctl(q)
+name = f"/ipcspy-e2e.{os.getpid()}"
+for i in range(5):
+    fd = mq_open(name)
+    for k in range(i + 1):
+        mq_send(fd, b"q" * (k + 1))
+        mq_receive(fd)
+    mq_unlink(name)
+    os.close(fd)
+print(hex(key), name, *ids)
+""")
+    key, name, *ids = words
+    want = [(f"msg:{key}/{ids[i]}", i + 1, (i + 1) * (i + 2) // 2) for i in range(20)]
+    got = [(c["name"], *flow) for c in queues(report, "sysv-msg")
+           for flow in flow_counts(report, c)]
+    t.equal("System V queues and their flows", sorted(want), sorted(got))
+    got = sorted(flow for c in queues(report, "posix-mq") for flow in flow_counts(report, c))
+    t.equal("POSIX queues' flows", [(i + 1, (i + 1) * (i + 2) // 2) for i in range(5)], got)
+    t.equal("POSIX queues' names", {name}, {c["name"] for c in queues(report, "posix-mq")})
+
+
+@case()
+def queue_namespaces(t):
+    """Queues of two containers are two channels, also with the same id and the same name."""
+    report, words = program(t, """
+def inside(n):
+    if LIBC.unshare(0x08000000):  # CLONE_NEWIPC
+        os._exit(1)
+    q, fd = msgget(0x4444), mq_open("/same")
+    for k in range(n):
+        msgsnd(q, 1, b"m" * n)
+        mq_send(fd, b"q" * n)
+        msgrcv(q)
+        mq_receive(fd)
+    print(q, flush=True)
+kids = [child(inside, n) for n in (3, 4)]
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in kids])
+""")
+    t.equal("ids are the same", "0 0 [0, 0]", " ".join(words))
+    for mechanism, name in (("sysv-msg", "msg:0x4444/0"), ("posix-mq", "/same")):
+        chans = queues(report, mechanism)
+        t.equal(f"{mechanism}: names", [name] * 2, [c["name"] for c in chans])
+        t.equal(f"{mechanism}: flows", [(3, 9), (4, 16)],
+                sorted(flow for c in chans for flow in flow_counts(report, c)))
+    t.equal("namespaces", 2, len({c["info"]["ipc_ns"] for c in queues(report, "sysv-msg")}))
+
+
+def message_lines(t, text):
+    """The lengths of all messages in the order in which they were paired."""
+    r = t.run([t.ipcspy, "-t", "--format", "jsonl", "-o", t.path("lines"), "--", PYTHON,
+               t.script(HEADER + text)])
+    with open(t.path("lines")) as f:
+        lines = [json.loads(line) for line in f]
+    return [m["bytes"] for m in lines if m.get("mechanism") in QUEUES], r
+
+
+@case(params=[("asks",), ("does not ask",)])
+def queue_priorities(t, ask):
+    """Highest first, first in first out within one; also when no receive says which it was."""
+    text = f"""
+fd = mq_open("/ipcspy-e2e.prio", maxmsg=10)
+mq_unlink("/ipcspy-e2e.prio")
+for length, prio in ((1, 3), (2, 0), (3, 7), (4, 3), (5, 7), (6, 0)):
+    mq_send(fd, b"p" * length, prio)
+for _ in range(6):
+    mq_receive(fd, ask={ask == "asks"})
+"""
+    got, _ = message_lines(t, text)
+    t.equal("lengths by priority", [3, 5, 1, 4, 2, 6], got)
+    report, _ = program(t, text)
+    chan = only_queue(t, report, "posix-mq")
+    t.equal("priorities", {(0, 2, 2), (3, 2, 2), (7, 2, 2)},
+            {(r["priority"], r["sent"], r["received"]) for r in chan["priorities"]})
+    t.equal("unpaired", 0, chan["unpaired"])
+
+
+@case()
+def queue_types(t):
+    """msgtyp: exact, the lowest up to |t|, all but one."""
+    got, _ = message_lines(t, """
+q = msgget()
+for length, kind in ((1, 3), (2, 1), (3, 2), (4, 3), (5, 1), (6, 9)):
+    msgsnd(q, kind, b"t" * length)
+msgrcv(q, 64, 3)
+msgrcv(q, 64, -2)
+msgrcv(q, 64, 1, MSG_EXCEPT)
+for _ in range(3):
+    msgrcv(q)
+msgctl(q)
+""")
+    t.equal("lengths in the order of the receives", [1, 2, 3, 4, 5, 6], got)
+
+
+@case()
+def queue_notify(t):
+    """Who asked to be told of the next message."""
+    report, words = program(t, """
+signal.signal(signal.SIGUSR2, lambda *_: None)
+fd = mq_open("/ipcspy-e2e.notify")
+mq_unlink("/ipcspy-e2e.notify")
+print(os.getpid(), mq_notify(fd, signal.SIGUSR2), mq_notify(fd, signal.SIGUSR2))
+""")
+    t.equal("the second request is refused", ["0", "-16"], words[1:])
+    chan = only_queue(t, report, "posix-mq")
+    t.equal("requests", 1, chan["info"]["notify_requests"])
+    t.equal("notify", [(int(words[0]), "signal", int(signal.SIGUSR2))],
+            [(r["pid"], r["by"], r["signal"]) for r in chan["notify"]])
+
+
+# Attaching to what already runs.
+
+HOLDER = """
+mq, msg = mq_open("/ipcspy-e2e.held"), msgget()
+mq_unlink("/ipcspy-e2e.held")
+for i in range(4):
+    mq_send(mq, b"old" * 2, i % 2)
+    msgsnd(msg, 1 + i % 2, b"old" * 2)
+def serve(recv):
+    signal.pause()
+    for i in range(34):
+        recv()
+signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.siginterrupt(signal.SIGUSR1, False)
+kids = [child(serve, lambda: mq_receive(mq)), child(serve, lambda: msgrcv(msg))]
+def feed(send):
+    signal.pause()
+    for i in range(30):
+        send(i)
+        time.sleep(0.002)
+kids += [child(feed, lambda i: mq_send(mq, b"n" * (i % 7), i % 2)),
+         child(feed, lambda i: msgsnd(msg, 1 + i % 2, b"n" * (i % 7)))]
+for pid in kids:
+    asleep(pid)
+print(*kids, flush=True)
+for pid in kids:
+    os.waitpid(pid, 0)
+msgctl(msg)
+"""
+
+
+@case()
+def queue_attach_with_messages(t):
+    """What was in a queue before has no sender; it shifts nobody else's messages."""
+    p = t.start([PYTHON, t.script(HEADER + HOLDER)])
+    kids = [int(w) for w in wait_for("the program is ready", lambda: read_words(p))]
+    spy = t.start([t.ipcspy, "--format", "json", "-o", t.path("report"), "-p",
+                   ",".join(map(str, kids)), "-v"])
+    time.sleep(1.5)
+    for pid in kids[:2] + kids[2:]:
+        os.kill(pid, signal.SIGUSR1)
+    t.end(p)
+    report = t.end(spy, report_file=t.path("report")).report
+    size = sum(i % 7 for i in range(30))
+    for mechanism, receiver in zip(QUEUES, kids):
+        chan = only_queue(t, report, mechanism)
+        t.equal(f"{mechanism}: flow", [(30, size)], flow_counts(report, chan))
+        t.equal(f"{mechanism}: received", expect(34, 34, size + 24),
+                counts(side(t, chan, "recv", receiver)))
+        t.equal(f"{mechanism}: unpaired", 0, chan["unpaired"])
+
+
+def read_words(p):
+    p.files[0].seek(0)
+    words = p.files[0].read().split()
+    return words if len(words) == 4 else None
+
+
+@case(params=[(m, o) for m in QUEUES for o in ("send", "recv")])
+def queue_blocked_before_attach(t, mechanism, operation):
+    """Inside a call since before the trace: seen, with its channel, and not later twice."""
+    options = ["--hold", "4s"] if operation == "send" else ["--sender-delay", "4s"]
+    p, pids, path = start_demo(t, mechanism, "-n", 60, "--size", 4096, *options)
+    pid = pids[f"{operation}-0"]
+    wait_for("it blocks", lambda: in_call(pid))
+    time.sleep(0.1)
+    report = attached(t, pids.values(), "-d", "1")
+    blocked = [b for b in report["blocked_now"] if b["pid"] == pid]
+    t.equal("blocked now", [(operation, mechanism, True)],
+            [(b["operation"], b["mechanism"], b["before_attach"]) for b in blocked])
+    chan = only_queue(t, report, mechanism)
+    t.equal("on this channel", [chan["id"]], [b["channel"] for b in blocked])
+    limit = MSG_MAX if mechanism == "posix-mq" else 16384
+    t.equal("backlog", limit if operation == "send" else 0, chan["backlog"]["now"])
+    t.equal("capacity", limit, chan["capacity"])
+    report = attached(t, pids.values())
+    t.end(p)
+    truth = load_truth(path)
+    t.equal("name", truth["channels"][0]["name"], only_queue(t, report, mechanism)["name"])
+    if operation == "recv":
+        t.equal("messages", [60], [f["messages"] for f in report["flows"]
+                                   if f["mechanism"] == mechanism])
