@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 
 #include "analysis/analysis.h"
+#include "analysis/findings.h"
+#include "analysis/shm.h"
 #include "export/report.h"
 #include "export/walk.h"
 #include "lib/syscalls.h"
@@ -221,8 +223,30 @@ static void put_facts(struct json *j, const struct model *m, const struct chan *
 	end_group(&to);
 }
 
-static void put_chan(struct json *j, const struct model *m, const struct chan *c)
+static int put_synchronised_by(struct json *j, const struct model *m, const struct chan *c)
 {
+	struct shm_users u;
+	int err;
+
+	if (chan_shape(c) != SHAPE_MEMORY)
+		return 0;
+	err = shm_users_init(&u, m, c);
+	json_array(j, "synchronised_by");
+	for (size_t i = 0; i < u.sync_cnt; i++) {
+		json_object(j, NULL);
+		json_u64(j, "channel", u.syncs[i].chan->id);
+		json_str(j, "how", shm_how_name(u.syncs[i].how));
+		json_end(j);
+	}
+	json_end(j);
+	shm_users_fini(&u);
+	return err;
+}
+
+static int put_chan(struct json *j, const struct model *m, const struct chan *c)
+{
+	int err;
+
 	json_object(j, NULL);
 	json_u64(j, "id", c->id);
 	json_str(j, "mechanism", mech_name(c->mech));
@@ -248,7 +272,9 @@ static void put_chan(struct json *j, const struct model *m, const struct chan *c
 		put_endpoint(j, ep);
 	json_end(j);
 	put_facts(j, m, c);
+	err = put_synchronised_by(j, m, c);
 	json_end(j);
+	return err;
 }
 
 static void put_flow(struct json *j, const struct model *m, const struct flow *f)
@@ -382,13 +408,42 @@ static void rows_fini(struct rows *r)
 	walk_fini(&r->procs);
 }
 
+static int put_chans(struct json *j, const struct model *m, const struct rows *r)
+{
+	int err = 0;
+
+	json_array(j, "channels");
+	for (size_t i = 0; !err && i < r->chans.cnt; i++)
+		err = put_chan(j, m, r->chans.v[i]);
+	json_end(j);
+	return err;
+}
+
+static int put_findings(struct json *j, const struct model *m)
+{
+	struct findings f;
+	int err = findings_init(&f, m);
+
+	json_array(j, "findings");
+	for (size_t i = 0; !err && i < f.cnt; i++) {
+		json_object(j, NULL);
+		json_str(j, "kind", f.v[i].kind);
+		json_str(j, "severity", severity_name(f.v[i].severity));
+		json_u64(j, "channel", f.v[i].chan->id);
+		json_array(j, "pids");
+		for (size_t k = 0; k < f.v[i].proc_cnt; k++)
+			json_u64(j, NULL, f.v[i].procs[k]->pid);
+		json_end(j);
+		json_str(j, "text", f.v[i].text);
+		json_end(j);
+	}
+	json_end(j);
+	findings_fini(&f);
+	return err;
+}
+
 static void put_rows(struct json *j, const struct model *m, const struct rows *r)
 {
-	json_array(j, "channels");
-	for (size_t i = 0; i < r->chans.cnt; i++)
-		put_chan(j, m, r->chans.v[i]);
-	json_end(j);
-
 	json_array(j, "flows");
 	for (size_t i = 0; i < r->flows.cnt; i++)
 		put_flow(j, m, r->flows.v[i]);
@@ -423,12 +478,13 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	for (size_t i = 0; i < rows.procs.cnt; i++)
 		put_proc(j, m, rows.procs.v[i]);
 	json_end(j);
+	err = put_chans(j, m, &rows);
 	put_rows(j, m, &rows);
 	put_culprit(j, m);
-	json_array(j, "findings");
+	if (!err)
+		err = put_findings(j, m);
 	json_end(j);
-	json_end(j);
-	err = j->err;
+	err = err ? err : j->err;
 out:
 	rows_fini(&rows);
 	return err;

@@ -175,6 +175,13 @@ static void futex_facts(const struct model *m, const struct chan *c,
 	put(arg, &(struct fact){.name = "wakes_of_nobody", .value = fx->wake.idle_cnt});
 }
 
+static uint64_t futex_memory(const struct chan *c)
+{
+	const struct futex *fx = c->priv;
+
+	return fx && c->mech == MECH_FUTEX ? fx->object : 0;
+}
+
 static void futex_fini(struct model *m, struct chan *c)
 {
 	struct futex *fx = c->priv;
@@ -191,6 +198,7 @@ const struct chan_class futex_class = {
 	.on_op = futex_on_op,
 	.chan_for = futex_chan_for,
 	.settle = futex_settle,
+	.memory = futex_memory,
 	.on_merge = futex_on_merge,
 	.fold_name = futex_fold_name,
 	.facts = futex_facts,

@@ -102,9 +102,18 @@ bool shm_is_shared(const struct chan *c)
 	return false;
 }
 
-uint64_t shm_shared_ns(const struct model *m, const struct chan *c)
+const struct list_head *model_attaches(const struct chan *c)
 {
-	const struct shm *shm = c->priv;
+	static const struct list_head none = {
+		{(struct list_node *)&none, (struct list_node *)&none}};
+	const struct shm *shm = c->cls->shape == SHAPE_MEMORY ? c->priv : NULL;
+
+	return shm ? &shm->attaches : &none;
+}
+
+uint64_t model_shared_ns(const struct model *m, const struct chan *c)
+{
+	const struct shm *shm = c->cls->shape == SHAPE_MEMORY ? c->priv : NULL;
 	uint64_t ns;
 
 	if (!shm)
@@ -115,7 +124,15 @@ uint64_t shm_shared_ns(const struct model *m, const struct chan *c)
 	return ns;
 }
 
-const char *shm_posix_semaphore(const struct chan *c)
+const struct chan *model_memory_of(const struct model *m, const struct chan *c)
+{
+	uint64_t id = c->cls->memory ? c->cls->memory(c) : 0;
+	const struct obj *o = id ? hmap_get(&m->objs_by_id, id) : NULL;
+
+	return o ? o->chan : NULL;
+}
+
+const char *model_posix_semaphore(const struct chan *c)
 {
 	size_t len = sizeof(POSIX_SEM) - 1;
 
@@ -212,8 +229,8 @@ static void tell_object(const struct teller *t, const struct chan *c, const stru
 		tell(t, "inode", shm->ino);
 		tell_bool(t, "unlinked", shm->removed);
 	}
-	if (shm_posix_semaphore(c))
-		tell_text(t, "posix_semaphore", shm_posix_semaphore(c));
+	if (model_posix_semaphore(c))
+		tell_text(t, "posix_semaphore", model_posix_semaphore(c));
 	tell_bool(t, "bytes_observable", false);
 }
 

@@ -80,6 +80,9 @@ struct chan_class {
 	/* Time went on, or (finish) nothing more will come: settle what was held back. */
 	int (*settle)(struct model *m, struct chan *c, uint64_t now_ns, bool finish);
 
+	/* Optional: id of the object whose memory c lies in, 0 none. */
+	uint64_t (*memory)(const struct chan *c);
+
 	/* Optional: false while c is not what its class calls a channel; it is then in no report.
 	 */
 	bool (*is_channel)(const struct chan *c);

@@ -15,24 +15,6 @@
 
 #include "model/internal.h"
 
-/* A process on an object. */
-struct attach {
-	struct list_node in_chan;  /* struct shm's */
-	struct list_node in_dirty; /* unlinked: next is NULL */
-	struct endpoint *ep;       /* of role EP_ATTACH: names the process */
-	struct attached {
-		uint64_t bytes, offset; /* of the lowest range in the object */
-		unsigned int cnt;       /* ranges */
-		unsigned int can;       /* MAPF_READ | MAPF_WRITE */
-	} now, most;
-	unsigned int ever_can;
-	bool before_attach;
-	bool inherited;    /* by fork, and nothing changed since */
-	bool passed;       /* ... until it executed another program: it never had to do with it */
-	uint64_t since_ns; /* the first range */
-	uint64_t until_ns; /* the last one was unmapped; valid when now.cnt is 0 */
-};
-
 struct mapping {
 	uint64_t start, bytes, offset;
 	uint64_t since_ns;
@@ -68,11 +50,5 @@ struct chan *shm_chan(struct model *m, struct obj *o);
 
 /* Whether two processes had it mapped, and one of them could write: then it is a channel. */
 bool shm_is_shared(const struct chan *c);
-
-/* The name of the POSIX semaphore that it is (sem_overview(7)), or NULL. */
-const char *shm_posix_semaphore(const struct chan *c);
-
-/* How long two or more processes had it mapped, until now. */
-uint64_t shm_shared_ns(const struct model *m, const struct chan *c);
 
 #endif

@@ -158,6 +158,24 @@ struct chan {
 	uint64_t closed_ns;
 };
 
+/* A process that maps the object of a shared-memory channel, or did. */
+struct attach {
+	struct list_node in_chan;
+	struct endpoint *ep; /* of role EP_ATTACH: names the process */
+	struct attached {
+		uint64_t bytes, offset; /* of the lowest range in the object */
+		unsigned int cnt;       /* ranges */
+		unsigned int can;       /* MAPF_READ | MAPF_WRITE */
+	} now, most;                    /* most: when the most bytes were mapped */
+	unsigned int ever_can;
+	bool before_attach;
+	bool inherited;    /* by fork, and nothing changed since */
+	bool passed;       /* ... until it executed another program: to be left out everywhere */
+	uint64_t since_ns; /* the first range */
+	uint64_t until_ns; /* the last one was unmapped; valid when now.cnt is 0 */
+	struct list_node in_dirty; /* the model's own */
+};
+
 /* An operation entered and not returned, from the latest snapshot. */
 struct inflight {
 	struct list_node in_model;
@@ -278,6 +296,18 @@ const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);
+
+/* struct attach by in_chan; empty where nothing is mapped, passed ones included. */
+const struct list_head *model_attaches(const struct chan *c);
+
+/* How long two or more processes at a time had it mapped. */
+uint64_t model_shared_ns(const struct model *m, const struct chan *c);
+
+/* The channel of the shared memory that c, a futex, lies in, or NULL. */
+const struct chan *model_memory_of(const struct model *m, const struct chan *c);
+
+/* The name of the POSIX semaphore (sem_overview(7)) that this memory is, or NULL. */
+const char *model_posix_semaphore(const struct chan *c);
 
 /* False while it is none yet, and in no report: memory that one process alone has mapped. */
 bool chan_is_channel(const struct chan *c);

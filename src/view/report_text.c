@@ -213,6 +213,10 @@ int report_text(struct sink *out, const struct text_opts *opts, const struct rep
 	if (!err)
 		err = view_quiet_chans(&v);
 	if (!err)
+		err = view_shared(&v);
+	if (!err)
+		err = view_findings(&v);
+	if (!err)
 		err = view_details(&v);
 	if (!err) {
 		strbuf_putc(sink_buf(out), '\n');

@@ -23,6 +23,8 @@ struct view {
 int view_blocked(const struct view *v);     /* who is stuck, on what, because of whom */
 int view_flows(const struct view *v);       /* who talks to whom */
 int view_quiet_chans(const struct view *v); /* channels on which nothing was paired */
+int view_shared(const struct view *v);      /* who maps what memory */
+int view_findings(const struct view *v);    /* what deserves a look */
 int view_details(const struct view *v);     /* -v: what only one kind of channel has */
 
 /* "comm[pid]", with "/tid" inside where that is another number and not 0. */
