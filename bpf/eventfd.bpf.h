@@ -9,8 +9,9 @@
 #ifndef IPCSPY_EVENTFD_BPF_H
 #define IPCSPY_EVENTFD_BPF_H
 
-#define ANON_INODE_FS_MAGIC 0x09041934
-#define EVENTFD_MAX         (~0ull - 1) /* a write that would go beyond waits: eventfd(2) */
+#include "anon.bpf.h"
+
+#define EVENTFD_MAX (~0ull - 1) /* a write that would go beyond waits: eventfd(2) */
 
 __u64 eventfd_fops __weak;   /* struct file_operations of all eventfds, once one was seen */
 __u64 eventfd_serial __weak; /* counts those made while we looked */
@@ -22,41 +23,15 @@ struct {
 	__type(value, __u64);
 } eventfd_made __weak SEC(".maps");
 
-/* By its name once, by its operations from then on. */
-static __always_inline bool is_eventfd(struct file *file, struct super_block *sb)
-{
-	const char want[] = "[eventfd]";
-	const unsigned char *name = NULL;
-	struct dentry *dentry = NULL;
-	char got[sizeof(want)] = {};
-	unsigned long magic = 0;
-	__u64 fops = 0;
-
-	if (KREAD(&fops, (__u64 *)&file->f_op) || !fops)
-		return false;
-	if (eventfd_fops)
-		return fops == eventfd_fops;
-	KREAD(&magic, &sb->s_magic);
-	if (magic != ANON_INODE_FS_MAGIC)
-		return false;
-	KREAD(&dentry, &file->f_path.dentry);
-	KREAD(&name, &dentry->d_name.name);
-	bpf_probe_read_kernel(got, sizeof(got), name);
-	for (__u32 i = 0; i < sizeof(want); i++)
-		if (got[i] != want[i])
-			return false;
-	eventfd_fops = fops;
-	return true;
-}
-
 static __always_inline bool eventfd_resolve(struct objref *o, struct file *file,
 					    struct super_block *sb)
 {
 	struct eventfd_ctx *ctx = (void *)o->ptr;
+	const char name[ANON_NAME_LEN] = "[eventfd]";
 	__u64 key = o->ptr, *made;
 	__u32 id = 0;
 
-	if (!is_eventfd(file, sb) || KREAD(&id, (__u32 *)&ctx->id))
+	if (!anon_is(file, sb, &eventfd_fops, name) || KREAD(&id, (__u32 *)&ctx->id))
 		return false;
 	made = bpf_map_lookup_elem(&eventfd_made, &key);
 	o->ino = id;

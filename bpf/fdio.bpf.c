@@ -168,6 +168,56 @@ static __noinline void emit_vals(const struct inflight *in, const struct sample 
 		     eventfd_count(&in->a));
 }
 
+/* How a struct signalfd_siginfo begins, and how long it is. */
+struct signalfd_info {
+	__u32 signo;
+	__s32 err, code;
+};
+
+#define SIGNALFD_INFO_LEN 128
+
+struct signalfd_walk {
+	__u64 buf;
+};
+
+static long signalfd_one(__u32 i, void *arg)
+{
+	struct task_ctx *t = task_find(bpf_get_current_task_btf());
+	struct signalfd_walk *w = arg;
+	struct signalfd_info info;
+	struct sample s = {};
+
+	if (!t ||
+	    bpf_probe_read_user(&info, sizeof(info), (void *)w->buf + (__u64)i * SIGNALFD_INFO_LEN))
+		return 1;
+	op_emit_vals(&t->in, &t->in.a, &s, OP_RECV, 0, i ? OPF_MORE : 0,
+		     info.signo | (__u64)(__u32)info.code << 32,
+		     (__u32)t->in.pid_tgid | SIGV_TAKEN);
+	t->in.blocked_ns = 0;
+	return 0;
+}
+
+/* A read from a signalfd takes one signal or more; with readv, those of the first part. */
+static __noinline void signalfd_emit(const struct inflight *in, const struct sample *s, __s32 ret)
+{
+	struct signalfd_walk w = {.buf = in->buf};
+	struct iovec_user v = {};
+	__u32 cnt;
+
+	if (ret <= 0) {
+		op_emit(in, &in->a, s, in->op, ret, 0);
+		return;
+	}
+	cnt = (__u32)ret / SIGNALFD_INFO_LEN;
+	if (in->how != BUF_PLAIN) {
+		bpf_probe_read_user(&v, sizeof(v), (void *)in->buf);
+		w.buf = v.base;
+		if (v.len / SIGNALFD_INFO_LEN < cnt)
+			cnt = v.len / SIGNALFD_INFO_LEN;
+	}
+	bpf_loop(cnt < UIO_MAXIOV ? cnt : UIO_MAXIOV, signalfd_one, &w, 0);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 {
@@ -183,6 +233,10 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	object_sample(&s, &in->a, in->op);
 	if (in->a.mech == MECH_EVENTFD) {
 		emit_vals(in, &s, ret);
+		return 0;
+	}
+	if (in->a.mech == MECH_SIGNAL) {
+		signalfd_emit(in, &s, ret);
 		return 0;
 	}
 	if (in->how == BUF_MSG) {

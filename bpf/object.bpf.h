@@ -96,7 +96,8 @@ GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 		break;
 	case 0: /* an anonymous file; since 6.16 it says that it is a regular one */
 	case S_IFREG:
-		ok = eventfd_resolve(o, (void *)file_ptr, sb);
+		ok = eventfd_resolve(o, (void *)file_ptr, sb) ||
+		     signalfd_resolve(o, (void *)file_ptr, sb);
 		break;
 	}
 	return ok && (cfg.mech_mask & (1u << (o->mech & 31)));
@@ -326,6 +327,8 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 			*passed_slot(key) = pass;
 		return false;
 	}
+	if (out->mech == MECH_SIGNAL)
+		signal_resolve(out, task);
 	if (to && is_dgram(out->mech))
 		dest_keys(&dest, out, to);
 	if (target) {

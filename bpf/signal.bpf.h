@@ -9,6 +9,8 @@
 #ifndef IPCSPY_SIGNAL_BPF_H
 #define IPCSPY_SIGNAL_BPF_H
 
+#include "anon.bpf.h"
+
 #define SIGNAL_TAG 0x7369676e616cull /* "signal": pids alone are keys of other objects, too */
 
 static __always_inline void signal_named(struct objref *o, __u32 pid, __u64 start_ns)
@@ -28,6 +30,23 @@ static __always_inline void signal_resolve(struct objref *o, struct task_struct 
 	struct task_struct *leader = task->group_leader;
 
 	signal_named(o, task->tgid, leader->start_time);
+}
+
+__u64 signalfd_fops __weak; /* struct file_operations of all signalfds, once one was seen */
+
+/*
+ * A signalfd is a view of the signals of whoever reads from it (signalfd(2)), so
+ * it stands for those of the task that looks: see object_of_fd().
+ */
+static __always_inline bool signalfd_resolve(struct objref *o, struct file *file,
+					     struct super_block *sb)
+{
+	const char name[ANON_NAME_LEN] = "[signalfd]";
+
+	if (!anon_is(file, sb, &signalfd_fops, name))
+		return false;
+	signal_resolve(o, bpf_get_current_task_btf());
+	return true;
 }
 
 static __always_inline void signal_describe(struct ev_obj *e, const struct objref *o)

@@ -42,6 +42,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	KREAD(&file_ptr, (__u64 *)&ctx->file);
 	if (!object_resolve(&o, file_ptr) && !mqueue_resolve(&o, file_ptr))
 		return 0;
+	if (o.mech == MECH_SIGNAL) /* a signalfd: snap_signals() tells what it could give */
+		return 0;
 	if (target)
 		object_watch(&o);
 	else if (!cfg.peers || !object_watched(&o, &dest))

@@ -39,7 +39,7 @@ static uint64_t recv_waited_ns(const struct flow *f)
 {
 	const struct endpoint *ep = endpoint_of(f, EP_RECV);
 
-	if (!ep)
+	if (!ep || chan_shape(f->chan) == SHAPE_INBOX)
 		return 0;
 	if (ep->blocked.count || ep->blocked.now_ns)
 		return span_ns(&ep->blocked);

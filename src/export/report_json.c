@@ -205,7 +205,9 @@ static void put_fact(void *arg, const struct fact *f)
 	}
 	to->prev = *f;
 	to->open = true;
-	if (f->text == fact_none)
+	if (f->text == fact_zero)
+		json_u64(to->j, f->name, 0);
+	else if (f->text == fact_none)
 		json_null(to->j, f->name);
 	else if (f->text == fact_yes || f->text == fact_no)
 		json_bool(to->j, f->name, f->text == fact_yes);

@@ -179,6 +179,7 @@ struct remote *chan_remote(struct chan *c, const struct ev_addr_in *addr, bool m
 }
 
 const char fact_yes[] = "yes", fact_no[] = "no", fact_none[] = "-";
+const char fact_zero[] = "0";
 struct remote *chan_named(struct chan *c, const char *name)
 {
 	struct remote *r;

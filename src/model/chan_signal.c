@@ -543,10 +543,10 @@ static void put_row(const struct sig_chan *s, unsigned int signo, unsigned int n
 	f.name = "name";
 	f.text = signal_name(signo, name);
 	put(arg, &f);
-	f.text = NULL;
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
 		f.name = facts[i].name;
 		f.value = facts[i].value;
+		f.text = f.value ? NULL : fact_zero;
 		put(arg, &f);
 	}
 }

@@ -205,6 +205,7 @@ struct fact {
 
 /* Texts that JSON spells true, false and null. */
 extern const char fact_yes[], fact_no[], fact_none[];
+extern const char fact_zero[]; /* 0, which is not worth a word: only JSON says it */
 
 /* Who holds which end of a channel open, from the latest snapshot with holds. */
 struct holder {

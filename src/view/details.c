@@ -43,7 +43,7 @@ static void put_fact(void *arg, const struct fact *f)
 	struct strbuf *sb = sink_buf(d->v->out);
 	bool first = d->c;
 
-	if (f->text == fact_none)
+	if (f->text == fact_none || f->text == fact_zero)
 		return;
 	if (first)
 		begin_chan(d);

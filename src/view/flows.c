@@ -56,18 +56,31 @@ static enum style cell_messages(struct strbuf *cell, const void *row, const void
 	return STYLE_NONE;
 }
 
+/* Signals and wake-ups are messages without any. */
 static enum style cell_bytes(struct strbuf *cell, const void *row, const void *arg)
 {
+	const struct flow *f = row;
+
 	(void)arg;
-	human_bytes(cell, ((const struct flow *)row)->bytes);
+	if (f->bytes)
+		human_bytes(cell, f->bytes);
+	else
+		strbuf_putc(cell, '-');
 	return STYLE_NONE;
 }
 
 static enum style cell_rate(struct strbuf *cell, const void *row, const void *arg)
 {
+	const struct flow *f = row;
 	const struct view *v = arg;
 
-	human_rate(cell, ((const struct flow *)row)->bytes, v->info->duration_ns);
+	if (f->bytes) {
+		human_rate(cell, f->bytes, v->info->duration_ns);
+	} else if (v->info->duration_ns) {
+		human_count(cell,
+			    (uint64_t)((double)f->messages * 1e9 / (double)v->info->duration_ns));
+		strbuf_puts(cell, "/s");
+	}
 	return STYLE_NONE;
 }
 
