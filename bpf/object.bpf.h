@@ -35,6 +35,7 @@ struct op_vals {
 #include "mqueue.bpf.h"
 #include "msgqueue.bpf.h"
 #include "pipe.bpf.h"
+#include "pty.bpf.h"
 #include "sem.bpf.h"
 #include "signal.bpf.h"
 #include "sock.bpf.h"
@@ -43,6 +44,7 @@ struct op_vals {
 
 #define S_IFMT   0170000
 #define S_IFIFO  0010000
+#define S_IFCHR  0020000
 #define S_IFREG  0100000
 #define S_IFSOCK 0140000
 
@@ -73,6 +75,7 @@ GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 	struct inode *inode = NULL;
 	__u64 private = 0, ino = 0;
 	struct span span;
+	__u32 rdev = 0;
 	__u16 mode = 0;
 	bool ok = false;
 
@@ -93,6 +96,10 @@ GLOBAL int object_resolve(struct objref *o, __u64 file_ptr)
 		break;
 	case S_IFSOCK:
 		ok = sock_resolve(o, &span);
+		break;
+	case S_IFCHR:
+		SPAN_GET(&rdev, &span, inode, struct inode, i_mode, i_rdev);
+		ok = pty_resolve(o, file_ptr, rdev);
 		break;
 	case 0: /* an anonymous file; since 6.16 it says that it is a regular one */
 	case S_IFREG:
@@ -115,6 +122,8 @@ static __always_inline void object_sample(struct sample *s, const struct objref 
 		msgqueue_sample(s, o);
 	else if (o->mech == MECH_EVENTFD)
 		eventfd_sample(s, o);
+	else if (o->mech == MECH_PTY)
+		pty_sample(s, o, op);
 }
 
 /* The same, out of line: where a stack is deep or the call is rare. */
@@ -155,6 +164,8 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 		futex_describe(e, o);
 	else if (o->mech == MECH_EVENTFD)
 		eventfd_describe(e, o);
+	else if (o->mech == MECH_PTY)
+		pty_describe(e, o);
 	else if (o->mech == MECH_SIGNAL)
 		signal_describe(e, o);
 	else if (o->mech == MECH_PROCESS_VM)

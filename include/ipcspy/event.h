@@ -95,6 +95,14 @@ struct ev_addr_un {
 	__u8 name[IPCSPY_SUN_LEN + 4]; /* not terminated */
 };
 
+/* What a pseudoterminal does to the bytes: ev_op.seq of its operations, half of ev_obj.vals[0]. */
+#define PTYF_CANONICAL 0x01 /* ICANON: input is read by lines */
+#define PTYF_ECHO      0x02 /* ECHO: input comes back to the master */
+#define PTYF_OUTPUT    0x04 /* OPOST: output is changed on its way */
+#define PTYF_SPECIAL   0x08 /* some bytes of the input are not read but obeyed, or doubled */
+#define PTYF_PACKET    0x10 /* TIOCPKT: the master reads a byte more each time */
+#define PTYF_MASTER    0x20 /* ev_obj: this end is the master */
+
 /* What else is to be known of an operation; the mechanism says what. */
 struct ev_vals {
 	__u64 v[2];

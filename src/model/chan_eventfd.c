@@ -320,7 +320,7 @@ static void eventfd_facts(const struct model *m, const struct chan *c,
 	if (!e || !e->named)
 		return;
 	put(arg, &(struct fact){.name = "eventfd_id", .value = e->id});
-	put(arg, &(struct fact){.name = "semaphore", .value = e->semaphore});
+	put(arg, &(struct fact){.name = "semaphore", .text = e->semaphore ? fact_yes : fact_no});
 }
 
 static void eventfd_fini(struct model *m, struct chan *c)

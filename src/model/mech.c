@@ -24,6 +24,7 @@
 	row(MECH_SYSV_MSG, "sysv-msg", sysv_msg_class) \
 	row(MECH_EVENTFD, "eventfd", eventfd_class) \
 	row(MECH_SIGNAL, "signal", signal_class) \
+	row(MECH_PTY, "pty", pty_class) \
 	row(MECH_PROCESS_VM, "process-vm", process_vm_class)
 // clang-format on
 

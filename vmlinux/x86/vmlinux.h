@@ -73,6 +73,7 @@ struct inode {
 	unsigned short i_mode;
 	unsigned int __i_nlink;
 	unsigned long i_ino;
+	__u32 i_rdev;
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
 	__s64 i_size;
@@ -274,6 +275,57 @@ struct mqueue_inode_info {
 	struct rb_node *msg_tree_rightmost;
 	struct mq_attr attr;
 	unsigned long qsize;
+};
+
+struct ktermios {
+	unsigned int c_iflag;
+	unsigned int c_oflag;
+	unsigned int c_cflag;
+	unsigned int c_lflag;
+	unsigned char c_line;
+};
+
+struct tty_buffer {
+	struct tty_buffer *next;
+	int commit;
+	int read;
+};
+
+struct tty_bufhead {
+	struct tty_buffer *head;
+	atomic_t mem_used;
+	int mem_limit;
+};
+
+struct tty_port {
+	struct tty_bufhead buf;
+};
+
+struct tty_driver {
+	int major;
+};
+
+struct tty_struct {
+	int index;
+	struct tty_driver *driver;
+	struct tty_port *port;
+	struct ktermios termios;
+	struct {
+		struct pid *pgrp;
+		bool packet;
+	} ctrl;
+	struct tty_struct *link;
+	void *disc_data;
+};
+
+struct tty_file_private {
+	struct tty_struct *tty;
+	struct file *file;
+};
+
+struct n_tty_data {
+	unsigned long commit_head;
+	unsigned long read_tail;
 };
 
 struct hlist_node {
