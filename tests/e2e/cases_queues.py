@@ -2,15 +2,18 @@
 """Message queues, POSIX and System V: truth, order, ends, and what goes wrong."""
 import json
 import os
+import re
+import shutil
 import signal
 import time
 
 from cases_attach import start_demo
+from cases_strace import finished_calls
 from cases_stuck import attached, in_call
 from cases_time import (BLOCKED_LEAST, BLOCKED_SHARE, HOLD_NS, agree, blocked_misses,
                         latency_misses, only_flow)
 from cases_truth import compare
-from lib import MS, Broken, case, endpoints, load_truth, wait_for
+from lib import MS, Broken, Skip, case, endpoints, load_truth, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUEUES = ("posix-mq", "sysv-msg")
@@ -458,3 +461,97 @@ def queue_blocked_before_attach(t, mechanism, operation):
     if operation == "recv":
         t.equal("messages", [60], [f["messages"] for f in report["flows"]
                                    if f["mechanism"] == mechanism])
+
+
+# Against strace, which watches the same processes at once.
+
+QUEUE_CALLS = {"mq_timedsend": "send", "mq_timedreceive": "recv", "msgsnd": "send",
+               "msgrcv": "recv"}
+SEND_LENGTH = {"mq_timedsend": re.compile(r".*, (\d+), \d+, (?:NULL|\{.*\})$"),
+               "msgsnd": re.compile(r".*, (\d+), [^,]*$")}
+
+
+def queue_of(name, args):
+    """(mechanism, name or id) from what strace prints of a call."""
+    if name.startswith("mq"):
+        return "posix-mq", re.match(r"\d+<(/[^>]*)>", args).group(1)
+    return "sysv-msg", re.match(r"\d+", args).group()
+
+
+def strace_counts(log):
+    found = {}
+    for pid, name, args, result in finished_calls(log):
+        key = (pid, *queue_of(name, args), QUEUE_CALLS[name])
+        count = found.setdefault(key, [0, 0])
+        count[0] += 1
+        if not result.isdigit() or "MSG_COPY" in args:
+            continue
+        sends = QUEUE_CALLS[name] == "send"
+        count[1] += int(SEND_LENGTH[name].match(args).group(1) if sends else result)
+    return found
+
+
+def report_counts(report):
+    return {(ep["pid"], c["mechanism"], c["name"].rpartition("msg:0x0/")[2], ep["role"]):
+            [ep["calls"], ep["bytes"]]
+            for c, ep in endpoints(report) if c["mechanism"] in QUEUES and ep["role"] != "attach"}
+
+
+STRACED = """
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, False)
+names = [f"/ipcspy-e2e.{os.getpid()}.{i}" for i in range(3)]
+fds = [mq_open(name, maxmsg=4, msgsize=100) for name in names]
+ids = [msgget() for _ in range(3)]
+for name in names:
+    mq_unlink(name)
+
+def reader(i):
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    while (n := mq_receive(fds[i], 100)[0]) != 99:
+        n == 98 and mq_receive(fds[i], 50)
+    while (n := msgrcv(ids[i], 100, 0, MSG_NOERROR)[0]) != 99:
+        n == 98 and msgrcv(ids[i], 64, 7, IPC_NOWAIT)
+        n == 97 and msgrcv(ids[i], 64, 0, IPC_NOWAIT | MSG_COPY)
+
+def writer(i):
+    for n in range(60):
+        mq_send(fds[i], b"w" * (n % 30), n % 3)
+    mq_send(fds[i], b"w" * 101)
+    mq_send(fds[i], b"w" * 98)
+    for n in range(60):
+        msgsnd(ids[i], 1 + n % 5, b"w" * (n * 3))
+    for n in (98, 97):
+        msgsnd(ids[i], 3, b"w" * n)
+
+kids = [child(f, i) for i in range(3) for f in (reader, writer, writer)]
+time.sleep(0.2)
+for pid in kids[1::3] + kids[2::3]:
+    os.waitpid(pid, 0)
+for i in range(3):
+    mq_send(fds[i], b"w" * 99)
+    msgsnd(ids[i], 1, b"w" * 99)
+for pid in kids[::3]:
+    os.waitpid(pid, 0)
+for q in ids:
+    msgctl(q)
+    msgsnd(q, 1, b"gone")
+"""
+
+
+@case()
+def queue_strace(t):
+    """Calls and bytes by process, queue and direction, with signals in between."""
+    if not shutil.which("strace"):
+        raise Skip("strace is not installed")
+    log = t.new_path(".strace")
+    r = t.trace(command=["strace", "-f", "-yy", "-qq", "-s", "0", "-e", "signal=none", "-e",
+                         "trace=" + ",".join(QUEUE_CALLS), "-o", log, "--", PYTHON,
+                         t.script(HEADER + STRACED)])
+    t.equal("status of the command", 0, r.report["trace"]["command"]["exit"], str(r.err[-300:]))
+    want, got = strace_counts(log), report_counts(r.report)
+    t.equal("what strace saw", 24, len(want))
+    for (_, mechanism, _, _), count in want.items():
+        if mechanism == "sysv-msg" and count == [2, 99]:
+            count[0] -= 1  # the call on an id that is gone: it names no queue
+    t.equal("[calls, bytes] by (pid, mechanism, queue, role)", want, got)
