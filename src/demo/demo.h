@@ -37,6 +37,7 @@ enum demo_opt {
 	DEMO_OPT_PRIORITIES = 1u << 13,
 	DEMO_OPT_TYPES = 1u << 14,
 	DEMO_OPT_SELECT = 1u << 15,
+	DEMO_OPT_UNSYNCHRONISED = 1u << 16,
 };
 
 /* What every workload that exchanges messages between senders and receivers heeds. */
@@ -58,6 +59,7 @@ struct demo_opts {
 	bool vary;      /* sizes differ, as the seed says */
 	bool abstract;  /* unix sockets: names in the abstract namespace */
 	bool socketpair;
+	bool unsynchronised; /* shared memory: spin instead of waiting */
 	uint64_t priorities; /* message seq has priority seq modulo this */
 	uint64_t types;      /* message seq has type 1 + seq modulo this */
 	const char *select;  /* how receivers choose among types, NULL: any */
@@ -87,6 +89,8 @@ struct demo_workload {
 	ROW(posix_mq)       \
 	ROW(sysv_msg)       \
 	ROW(sysv_sem)       \
+	ROW(shm)            \
+	ROW(sysv_shm)       \
 	ROW(futex)          \
 	ROW(pipeline)       \
 	ROW(deadlock)       \

@@ -66,6 +66,8 @@ static const struct opt_row rows[] = {
 	{"select", 0, DEMO_OPT_SELECT, KIND_TEXT, AT(select), 0, 0, "HOW",
 	 "receivers take any, exact (each its own type), lowest, except (one takes type 1, "
 	 "the others all else)"},
+	{"unsynchronised", 0, DEMO_OPT_UNSYNCHRONISED, KIND_FLAG, AT(unsynchronised), 0, 0, NULL,
+	 "look again and again instead of waiting to be woken"},
 	{"truth", 't', 0, KIND_TEXT, AT(truth), 0, 0, "FILE",
 	 "write what really happened as JSON, \"-\": to stdout"},
 	{"help", 'h', 0, KIND_HELP, 0, 0, 0, NULL, "print this and exit"},

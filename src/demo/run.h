@@ -77,6 +77,14 @@ struct demo_sample {
 	uint32_t pad;
 };
 
+/* Memory that all processes of a run map, the parent too, whole and writable. */
+struct demo_shared {
+	const char *mechanism; /* "shm" or "sysv-shm" */
+	char name[RUN_CHAN_NAME];
+	uint64_t bytes;  /* its size */
+	uint64_t mapped; /* by each: whole pages */
+};
+
 struct demo_board {
 	_Atomic unsigned int ready;
 	_Atomic uint64_t go_ns;    /* when everybody starts, 0: not yet known */
@@ -102,7 +110,8 @@ struct demo_run {
 	bool usage;            /* the failure is the command line's */
 	char dir[RUN_DIR_LEN]; /* private directory, "" none */
 	struct truth_file *truth;
-	char *why; /* in a child: its place on the board */
+	const struct demo_shared *shared; /* borrowed; NULL none that the truth tells of */
+	char *why;                        /* in a child: its place on the board */
 	char why_buf[RUN_WHY_LEN];
 };
 

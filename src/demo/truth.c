@@ -305,6 +305,35 @@ static void put_stuck(struct json *j, const struct demo_run *run, const struct t
 	json_end(j, ']');
 }
 
+static void put_map(struct json *j, const struct demo_shared *shared, pid_t pid, const char *comm)
+{
+	json_begin(j, NULL, '{');
+	json_u64(j, "pid", (uint64_t)pid);
+	json_str(j, "comm", comm);
+	json_u64(j, "offset", 0);
+	json_u64(j, "bytes", shared->mapped);
+	json_str(j, "rights", "rw");
+	json_end(j, '}');
+}
+
+static void put_shared(struct json *j, const struct demo_run *run)
+{
+	const struct demo_shared *shared = run->shared;
+
+	if (!shared)
+		return;
+	json_begin(j, "shared", '{');
+	json_str(j, "mechanism", shared->mechanism);
+	json_str(j, "name", shared->name);
+	json_u64(j, "size", shared->bytes);
+	json_begin(j, "maps", '[');
+	put_map(j, shared, run->parent, "ipcspy-demo");
+	for (unsigned int i = 0; i < run->proc_cnt; i++)
+		put_map(j, shared, run->procs[i].pid, run->procs[i].comm);
+	json_end(j, ']');
+	json_end(j, '}');
+}
+
 static int truth_commit(struct truth_file *t)
 {
 	FILE *to = t->to;
@@ -391,6 +420,7 @@ int truth_write(struct demo_run *run, const struct truth_stuck *stuck, size_t st
 	put_procs(&j, run);
 	put_channels(&j, run);
 	put_flows(&j, run, scratch);
+	put_shared(&j, run);
 	put_planned(&j, run);
 	put_stuck(&j, run, stuck, stuck_cnt);
 	json_end(&j, '}');

@@ -21,6 +21,8 @@
  *                   "latency_exact": bool,
  *                   "latency_ns": { "count", "min", "mean", "p50", "p90", "p99", "p999", "max" },
  *                   "since_send_ns": the same }],
+ *   "shared":  { "mechanism", "name", "size", "maps": [{ "pid", "comm", "offset", "bytes",
+ *              "rights" }] }: memory that all map, only where the workload is about it,
  *   "planned": { "send_blocked_ns", "recv_blocked_ns" },
  *   "stuck":   [{ "pid", "comm", "operation": "send"|"recv", "channel", "channel_index",
  *                 "since_ns", "waits_for": [pid] }] }

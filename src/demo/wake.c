@@ -22,52 +22,9 @@
 
 #include "exchange.h"
 #include "truth.h"
+#include "wake.h"
 
 #define AGAIN_US 20 /* between two looks at what the other side does */
-
-/* One receiver's place; the words are that far apart. */
-struct box {
-	_Atomic uint32_t word;
-	_Atomic uint32_t taken;   /* by a sender */
-	_Atomic uint32_t waiting; /* the receiver is about to sleep, or does */
-	uint32_t pad[13];
-};
-_Static_assert(sizeof(struct box) == 64, "one cache line each");
-
-/* What is known of one wake-up. */
-struct mark {
-	uint64_t wait_ns, sent_ns, got_ns;
-	uint32_t lane;
-	uint32_t pad;
-	uint64_t seq;
-};
-
-struct wake_run;
-
-struct wake_ops {
-	const char *mechanism;
-	int (*setup)(struct wake_run *wr);
-	void (*fini)(struct wake_run *wr);
-	/* Calls: 1 it was woken, or woke somebody, 0 not, -errno. */
-	int (*wait)(struct wake_run *wr, unsigned int r, uint32_t value);
-	int (*wake)(struct wake_run *wr, unsigned int r);
-	/* Without a call that counts: would a wake find the receiver asleep? */
-	bool (*asleep)(struct wake_run *wr, unsigned int r);
-};
-
-struct wake_run {
-	struct demo_run *run;
-	const struct wake_ops *ops;
-	unsigned int senders, receivers, chans;
-	struct box *boxes;
-	size_t boxes_len;
-	struct mark *marks; /* by receiver, each room for all its wake-ups */
-	uint64_t *sent;     /* by receiver: how many so far */
-	uint64_t *due;      /* by receiver */
-	uint64_t room;      /* of one receiver */
-	size_t log_len;
-	int sem_id;
-};
 
 static int futex(struct wake_run *wr, unsigned int r, int op, uint32_t value)
 {
@@ -76,20 +33,20 @@ static int futex(struct wake_run *wr, unsigned int r, int op, uint32_t value)
 	return n < 0 ? -errno : (int)n;
 }
 
-static int futex_wait(struct wake_run *wr, unsigned int r, uint32_t value)
+int wake_futex_wait(struct wake_run *wr, unsigned int r, uint32_t value)
 {
 	int n = futex(wr, r, FUTEX_WAIT, value);
 
 	return n == -EAGAIN ? 0 : n ? n : 1;
 }
 
-static int futex_wake(struct wake_run *wr, unsigned int r)
+int wake_futex_wake(struct wake_run *wr, unsigned int r)
 {
 	atomic_fetch_add(&wr->boxes[r].word, 1);
 	return futex(wr, r, FUTEX_WAKE, 1);
 }
 
-static bool futex_asleep(struct wake_run *wr, unsigned int r)
+bool wake_told_asleep(struct wake_run *wr, unsigned int r)
 {
 	/* once for each time that it says so: it may not have gone to sleep yet */
 	return atomic_exchange(&wr->boxes[r].waiting, 0);
@@ -125,20 +82,29 @@ static int sem_change(struct wake_run *wr, unsigned int r, short by)
 	return semop(wr->sem_id, &op, 1) ? -errno : 1;
 }
 
-static int sem_wait(struct wake_run *wr, unsigned int r, uint32_t value)
+int wake_sem_wait(struct wake_run *wr, unsigned int r, uint32_t value)
 {
 	(void)value;
 	return sem_change(wr, r, -1);
 }
 
-static int sem_wake(struct wake_run *wr, unsigned int r)
+int wake_sem_wake(struct wake_run *wr, unsigned int r)
 {
 	return sem_change(wr, r, 1);
 }
 
-static bool sem_asleep(struct wake_run *wr, unsigned int r)
+bool wake_sem_asleep(struct wake_run *wr, unsigned int r)
 {
 	return semctl(wr->sem_id, (int)r, GETNCNT) > 0;
+}
+
+int wake_sem_make(struct wake_run *wr)
+{
+	wr->sem_id = semget(IPC_PRIVATE, (int)wr->receivers, IPC_CREAT | 0600);
+	if (wr->sem_id < 0)
+		return run_fail_errno(wr->run, -errno, "semget");
+	snprintf(wr->run->chans[0].name, RUN_CHAN_NAME, "sem:0x0/%d", wr->sem_id);
+	return 0;
 }
 
 static int sem_setup(struct wake_run *wr)
@@ -149,14 +115,10 @@ static int sem_setup(struct wake_run *wr)
 		wr->boxes = NULL;
 		return run_fail_errno(wr->run, -errno, "set-up");
 	}
-	wr->sem_id = semget(IPC_PRIVATE, (int)wr->receivers, IPC_CREAT | 0600);
-	if (wr->sem_id < 0)
-		return run_fail_errno(wr->run, -errno, "semget");
-	snprintf(wr->run->chans[0].name, RUN_CHAN_NAME, "sem:0x0/%d", wr->sem_id);
-	return 0;
+	return wake_sem_make(wr);
 }
 
-static void sem_fini(struct wake_run *wr)
+void wake_sem_fini(struct wake_run *wr)
 {
 	if (wr->sem_id >= 0)
 		semctl(wr->sem_id, 0, IPC_RMID);
@@ -186,6 +148,9 @@ static int receive(struct wake_run *wr, struct worker *w, unsigned int r, struct
 	if (n <= 0)
 		return n ? run_fail_errno(wr->run, n, "waiting") : 0;
 	mark->got_ns = end_ns;
+	n = wr->ops->get ? wr->ops->get(wr, r) : 0;
+	if (n)
+		return n;
 	atomic_fetch_add(&s->messages, 1);
 	if (w->delay_ns)
 		worker_sleep_until(w, demo_now_ns() + w->delay_ns);
@@ -228,6 +193,8 @@ static int wake_one(struct wake_run *wr, struct worker *w, unsigned int r, uint6
 	do {
 		while (!wr->ops->asleep(wr, r))
 			worker_sleep_until(w, demo_now_ns() + AGAIN_US * DEMO_NS_PER_US);
+		if (wr->ops->put)
+			wr->ops->put(wr, w, r, seq);
 		start_ns = demo_now_ns();
 		n = wr->ops->wake(wr, r);
 		worker_called(w, s, start_ns, demo_now_ns());
@@ -383,7 +350,7 @@ static int wake_go(struct wake_run *wr)
 	return truth_write(run, NULL, 0);
 }
 
-static int wake_run(struct demo_run *run, const struct wake_ops *ops, bool many_chans)
+int wake_run(struct demo_run *run, const struct wake_ops *ops, bool many_chans)
 {
 	struct wake_run wr = {.run = run,
 			      .ops = ops,
@@ -409,18 +376,18 @@ static int wake_run(struct demo_run *run, const struct wake_ops *ops, bool many_
 static const struct wake_ops futex_ops = {
 	.mechanism = "futex",
 	.setup = futex_setup,
-	.wait = futex_wait,
-	.wake = futex_wake,
-	.asleep = futex_asleep,
+	.wait = wake_futex_wait,
+	.wake = wake_futex_wake,
+	.asleep = wake_told_asleep,
 };
 
 static const struct wake_ops sem_ops = {
 	.mechanism = "sysv-sem",
 	.setup = sem_setup,
-	.fini = sem_fini,
-	.wait = sem_wait,
-	.wake = sem_wake,
-	.asleep = sem_asleep,
+	.fini = wake_sem_fini,
+	.wait = wake_sem_wait,
+	.wake = wake_sem_wake,
+	.asleep = wake_sem_asleep,
 };
 
 static int futex_run(struct demo_run *run)
@@ -432,10 +399,6 @@ static int sem_run(struct demo_run *run)
 {
 	return wake_run(run, &sem_ops, false);
 }
-
-#define WAKE_OPTS                                                                    \
-	(DEMO_OPT_MESSAGES | DEMO_OPT_SENDERS | DEMO_OPT_RECEIVERS | DEMO_OPT_RATE | \
-	 DEMO_OPT_RECEIVER_DELAY | DEMO_OPT_SENDER_DELAY | DEMO_OPT_HOLD | DEMO_OPT_SEED)
 
 const struct demo_workload demo_futex = {
 	.name = "futex",
