@@ -27,12 +27,12 @@
 			FAM_SPLICE, OP_SEND, BUF_NONE, A, A, in, out, sys_flags \
 		}                                                               \
 	}
-#define WAIT(name, sys_flags)                               \
-	{                                                   \
-		__NR_##name, #name,                         \
-		{                                           \
-			FAM_WAIT, OP_WAIT, 0, A, A, A, A, 0 \
-		}                                           \
+#define WAIT(name, sys_flags)                                       \
+	{                                                           \
+		__NR_##name, #name,                                 \
+		{                                                   \
+			FAM_WAIT, OP_WAIT, 0, A, A, A, A, sys_flags \
+		}                                                   \
 	}
 #define MQ(name, op, how)                              \
 	{                                              \
