@@ -61,59 +61,6 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-struct op_to_in {
-	struct ev_op op;
-	struct ev_addr_in in;
-};
-
-struct op_to_un {
-	struct ev_op op;
-	struct ev_addr_un un;
-};
-
-/* A record with the datagram's other address behind it. */
-static __noinline void emit_with_addr(const struct inflight *in, struct sample *s, __s32 ret,
-				      __u64 uaddr, __u32 len)
-{
-	struct op_to_in *e4;
-	struct op_to_un *eu;
-	struct scratch *sc = get_scratch();
-	__u16 family = 0;
-
-	if (!sc)
-		return;
-	__builtin_memset(&sc->obj.raddr, 0, sizeof(sc->obj.raddr) + sizeof(sc->obj.name));
-	family = addr_from_user(&sc->obj.raddr, &sc->obj.name, uaddr, len);
-	if (family == AF_UNIX) {
-		eu = bpf_ringbuf_reserve(&events, sizeof(*eu), 0);
-		if (!eu)
-			goto lost;
-		op_fill(&eu->op, in, &in->a, s, ret, OPF_ADDR_UN);
-		eu->op.hdr.len = sizeof(*eu);
-		eu->un = sc->obj.name;
-		bpf_ringbuf_submit(eu, BPF_RB_NO_WAKEUP);
-	} else if (family) {
-		e4 = bpf_ringbuf_reserve(&events, sizeof(*e4), 0);
-		if (!e4)
-			goto lost;
-		op_fill(&e4->op, in, &in->a, s, ret, OPF_ADDR_IN);
-		e4->op.hdr.len = sizeof(*e4);
-		e4->in = sc->obj.raddr;
-		bpf_ringbuf_submit(e4, BPF_RB_NO_WAKEUP);
-	} else {
-		op_emit(in, &in->a, s, in->op, ret, 0);
-	}
-	return;
-lost:
-	lose(in->a.mech, in->a.id);
-}
-
-/* Whether the record needs the other address: a unix receiver is not told who a sender is. */
-static __always_inline bool has_addr(const struct inflight *in, __s32 ret)
-{
-	return ret >= 0 && is_dgram(in->a.mech) && (in->op == OP_SEND || in->a.mech == MECH_UDP);
-}
-
 static __always_inline void emit_msg(const struct inflight *in, struct sample *s, __s32 ret,
 				     const struct msghdr_user *m)
 {

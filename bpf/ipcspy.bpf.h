@@ -162,8 +162,8 @@ __u8 watch_hint[WATCH_HINTS] __weak;
 __u64 passed[1 << PASSED_BITS] __weak;
 __u64 watch_cnt __weak; /* keys that became watched: each may make any of these wrong */
 
-/* Records lost per mechanism; then the two counters below. */
-enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_MAX };
+/* Records lost per mechanism; then the counters below. */
+enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_URING, LOST_MAX };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LOST_MAX);

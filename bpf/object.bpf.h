@@ -280,6 +280,31 @@ static __noinline bool object_admit(const struct objref *o, struct task_struct *
 	return bpf_map_lookup_elem(&objects, &o->id) || object_emit(o, 0, pid_tgid_of(task), -1, 0);
 }
 
+/* Whether the use of o concerns a target; a target's own use makes it watched. */
+static __always_inline bool object_concerns(const struct objref *o, bool target,
+					    const struct user_addr *to)
+{
+	struct dest_keys dest = {};
+
+	if (to && is_dgram(o->mech))
+		dest_keys(&dest, o, to);
+	if (!target)
+		return object_watched(o, &dest);
+	object_watch(o);
+	watch_key(dest.exact, dest.ino);
+	watch_key(dest.any, 0);
+	return true;
+}
+
+/* The object behind a file that somebody is about to use; else as object_of_fd(). */
+static __always_inline bool object_of_file(struct objref *out, __u64 file, __u64 pid_tgid,
+					   bool target, __s32 fd, const struct user_addr *to)
+{
+	if (!object_resolve(out, file) || !object_concerns(out, target, to))
+		return false;
+	return bpf_map_lookup_elem(&objects, &out->id) || object_emit(out, file, pid_tgid, fd, 0);
+}
+
 /* Where in passed[] a descriptor is noted, and what is there if it still may be passed over. */
 static __always_inline __u64 *passed_slot(__u64 fd_key)
 {
@@ -320,7 +345,6 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	__u64 key = fd_key(task, fd), pass = passed_key(key); /* before what they depend on */
 	bool target = is_target(t);
 	struct fd_cached *c = NULL;
-	struct dest_keys dest = {};
 	__u64 file;
 
 	if (t) {
@@ -340,13 +364,7 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 	}
 	if (out->mech == MECH_SIGNAL)
 		signal_resolve(out, task);
-	if (to && is_dgram(out->mech))
-		dest_keys(&dest, out, to);
-	if (target) {
-		object_watch(out);
-		watch_key(dest.exact, dest.ino);
-		watch_key(dest.any, 0);
-	} else if (!object_watched(out, &dest)) {
+	if (!object_concerns(out, target, to)) {
 		if (is_settled(out))
 			*passed_slot(key) = pass;
 		return false;

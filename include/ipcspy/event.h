@@ -268,10 +268,11 @@ struct ev_name {
 	__u8 text[NAME_MAX_LEN]; /* NUL-terminated */
 };
 
-#define LOSSF_EVENTS 0x1 /* records that the ring could not take; mech and maybe chan */
-#define LOSSF_CHAN   0x2 /* chan lost cnt records: mark it incomplete */
-#define LOSSF_COMPAT 0x4 /* 32-bit system calls of targets, not decoded */
-#define LOSSF_TABLE  0x8 /* an in-flight or watch entry could not be created */
+#define LOSSF_EVENTS 0x1  /* records that the ring could not take; mech and maybe chan */
+#define LOSSF_CHAN   0x2  /* chan lost cnt records: mark it incomplete */
+#define LOSSF_COMPAT 0x4  /* 32-bit system calls of targets, not decoded */
+#define LOSSF_TABLE  0x8  /* an in-flight or watch entry could not be created */
+#define LOSSF_URING  0x10 /* io_uring requests that move data on a channel, not followed */
 
 struct ev_loss {
 	struct ev_hdr hdr;

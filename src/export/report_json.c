@@ -23,7 +23,8 @@ bool report_has_loss(const struct model *m)
 {
 	const struct loss *loss = model_loss(m);
 
-	return loss->events || loss->table || loss->channels_incomplete || loss->compat_syscalls;
+	return loss->events || loss->table || loss->channels_incomplete || loss->compat_syscalls ||
+	       loss->io_uring;
 }
 
 static void put_proc_fields(struct json *j, uint32_t pid, const char *comm)
@@ -119,6 +120,7 @@ static void put_loss(struct json *j, const struct model *m)
 	json_u64(j, "channels_incomplete", loss->channels_incomplete);
 	json_object(j, "skipped");
 	json_u64(j, "compat_syscalls", loss->compat_syscalls);
+	json_u64(j, "io_uring", loss->io_uring);
 	json_end(j);
 	json_end(j);
 }

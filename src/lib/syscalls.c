@@ -130,6 +130,7 @@ static const struct syscall_row rows[] = {
 	WAIT(epoll_pwait, 0),
 	WAIT(epoll_pwait2, 0),
 	WAIT(restart_syscall, SYSF_RESTART),
+	WAIT(io_uring_enter, 0),
 	CTL(accept, OP_ACCEPT, CTL_RET, 0),
 	CTL(accept4, OP_ACCEPT, CTL_RET, 0),
 	CTL(connect, OP_CONNECT, CTL_FD, SYSF_RENUMBER),

@@ -203,4 +203,8 @@ void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op)
 		.backlog = op->backlog,
 		.flags = op->hdr.flags & 0xffff,
 	};
+	/* Completions are told in batches: what was in the channel behind this very transfer is
+	 * not known. */
+	if (x->flags & OPF_ASYNC)
+		x->flags &= ~(uint32_t)(OPF_BACKLOG | OPF_EMPTY);
 }

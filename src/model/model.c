@@ -117,7 +117,7 @@ static int feed_op(struct model *m, const struct event *ev)
 		return -ENOMEM;
 	if (op->hdr.flags & OPF_TARGET)
 		p->target = true;
-	if (p->inflight_cnt)
+	if (p->inflight_cnt && !(op->hdr.flags & OPF_ASYNC))
 		inflight_done(m, p, op);
 	if (op->op == OP_WAIT)
 		count_wait(p, op);
@@ -218,6 +218,8 @@ static int feed_loss(struct model *m, const struct event *ev)
 		m->loss.compat_syscalls = loss->cnt;
 	if (flags & LOSSF_TABLE)
 		m->loss.table = loss->cnt;
+	if (flags & LOSSF_URING)
+		m->loss.io_uring = loss->cnt;
 	return 0;
 }
 

@@ -245,7 +245,7 @@ struct conversation {
 struct loss {
 	uint64_t events; /* all mechanisms */
 	uint64_t by_mech[MECH_MAX];
-	uint64_t compat_syscalls, table;
+	uint64_t compat_syscalls, table, io_uring;
 	uint64_t channels_incomplete;
 };
 

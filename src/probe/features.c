@@ -119,6 +119,7 @@ static void add_kernel(struct table *t)
 static void add_btf(struct table *t)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
+	struct uring_hooks uring;
 	long err = libbpf_get_error(btf);
 
 	add(t, "BTF", NEED_REQUIRED, !err,
@@ -133,6 +134,9 @@ static void add_btf(struct table *t)
 		add(t, hooks[i].row, hooks[i].need, ok, "%s%s",
 		    ok ? "without it: " : "missing: ", hooks[i].without);
 	}
+	add(t, "io_uring", NEED_OPTIONAL, uring_hooks(btf, &uring), "%s%s",
+	    uring.submit_req || uring.submit_sqe ? "without its hooks: " : "missing: ",
+	    "what is sent and received through io_uring is not seen");
 	btf__free(btf);
 }
 

@@ -49,6 +49,20 @@ bool names_same_process(__u32 pid, __u64 start_ns);
 /* probe.c: whether pids here are those that the kernel side sees. */
 bool in_init_pid_ns(void);
 
+/* uring.c: the hooks of io_uring that a kernel has. */
+struct uring_hooks {
+	bool submit_req, submit_sqe;     /* one of them */
+	bool complete_cqe, complete_res; /* one of them */
+	bool overflow;
+};
+struct btf;
+
+/* Whether requests can be followed at all. */
+bool uring_hooks(const struct btf *btf, struct uring_hooks *h);
+
+/* Before loading: takes the programs that fit this kernel. */
+void uring_select(struct probe *p);
+
 /* features.c: the capabilities that this process lacks, as text; "" none. */
 void missing_capabilities(char *buf, size_t len);
 

@@ -71,12 +71,13 @@ static int emit_channels(struct probe *p)
 
 int loss_emit(struct probe *p)
 {
-	/* LOST_COMPAT and LOST_TABLE of bpf/ipcspy.bpf.h follow the mechanisms */
-	const __u32 compat = MECH_MAX, table = MECH_MAX + 1;
+	/* the counters behind the mechanisms, in the order of bpf/ipcspy.bpf.h */
+	static const __u32 others[] = {LOSSF_COMPAT, LOSSF_TABLE, LOSSF_URING};
+	const __u32 all = MECH_MAX + sizeof(others) / sizeof(others[0]);
 	__u64 n, total = 0;
 	int err;
 
-	for (__u32 i = 0; i <= table; i++) {
+	for (__u32 i = 0; i < all; i++) {
 		err = read_counter(p, i, &n);
 		if (err)
 			return probe_fail(p, err, "cannot read the loss counters");
@@ -84,9 +85,8 @@ int loss_emit(struct probe *p)
 			continue;
 		if (i < MECH_MAX)
 			total += n;
-		err = i == compat  ? emit(p, LOSSF_COMPAT, 0, 0, n)
-		      : i == table ? emit(p, LOSSF_TABLE, 0, 0, n)
-				   : emit(p, LOSSF_EVENTS, i, 0, n);
+		err = i < MECH_MAX ? emit(p, LOSSF_EVENTS, i, 0, n)
+				   : emit(p, others[i - MECH_MAX], 0, 0, n);
 		if (err)
 			return err;
 	}

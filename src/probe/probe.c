@@ -228,6 +228,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	err = opts->comm ? set_glob(p, opts->comm) : 0;
 	if (err)
 		return err;
+	uring_select(p);
 	p->stats.ring_bytes = ring_size(opts->ring_bytes);
 	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
 	err = ipcspy_bpf__load(p->skel);

@@ -192,6 +192,7 @@ static void put_loss(const struct view *v)
 	put_loss_detail(sb, "Calls not followed, for want of room in a table", loss->table);
 	put_loss_detail(sb, "Incomplete channels, marked with !", loss->channels_incomplete);
 	put_loss_detail(sb, "System calls of 32-bit programs, not decoded", loss->compat_syscalls);
+	put_loss_detail(sb, "io_uring requests on channels, not followed", loss->io_uring);
 	text_off(sb, &v->opts->style, how);
 }
 

@@ -348,7 +348,7 @@ def check_report(t, report, whole=True):
     t.equal("channel ids are unique", len(ids), len(set(ids)))
     if whole:
         t.equal("loss", {"events": 0, "by_mechanism": {}, "untracked_calls": 0,
-                         "channels_incomplete": 0, "skipped": {"compat_syscalls": 0}},
+                         "channels_incomplete": 0, "skipped": {"compat_syscalls": 0, "io_uring": 0}},
                 report["loss"])
 
 

@@ -489,6 +489,94 @@ struct tcp_sock {
 	__u32 write_seq;
 };
 
+/* io_uring/io_uring_types.h: a request, and what its operation keeps in its first bytes */
+struct io_cqe {
+	__u64 user_data;
+	int fd; /* until the file is looked up */
+};
+
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	unsigned int flags; /* 64 bits since 6.8: the low ones are meant */
+	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
+	void *async_data;
+};
+
+struct io_uring_cqe {
+	__u64 user_data;
+	__s32 res;
+	__u32 flags;
+};
+
+struct io_rw {
+	__u64 addr;
+	__u32 len;
+};
+
+struct io_sr_msg {
+	void *buf;
+	int len;
+	unsigned int msg_flags;
+};
+
+/* Until 6.12 a send keeps its caller's address; later it is copied when prepared. */
+struct io_sr_msg___addr {
+	__u16 addr_len;
+	void *addr;
+};
+
+struct io_accept {
+	__u32 file_slot;
+};
+
+struct io_close {
+	int fd;
+	__u32 file_slot;
+};
+
+struct io_splice {
+	int splice_fd_in;
+	unsigned int flags;
+};
+
+struct io_async_msghdr {
+	int namelen;
+	unsigned long controllen;
+};
+
+/* Files registered with a ring: since 6.13 by node, before in a plain array. */
+struct io_rsrc_node {
+	unsigned long file_ptr;
+};
+
+struct io_rsrc_data {
+	unsigned int nr;
+	struct io_rsrc_node **nodes;
+};
+
+struct io_file_table {
+	struct io_rsrc_data data;
+};
+
+struct io_ring_ctx {
+	struct io_file_table file_table;
+};
+
+struct io_fixed_file___old {
+	unsigned long file_ptr;
+};
+
+struct io_file_table___old {
+	struct io_fixed_file___old *files;
+};
+
+struct io_ring_ctx___old {
+	struct io_file_table___old file_table;
+	unsigned int nr_user_files;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {
