@@ -149,8 +149,10 @@ static int tcp_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, b
 	t = o->chan->priv;
 	if (ev->capacity > o->chan->capacity)
 		o->chan->capacity = ev->capacity;
-	if (ev->hdr.flags & OBJF_SEQ && connected)
+	if (ev->hdr.flags & OBJF_SEQ && connected) {
 		pair_seq_begin(&t->dir[o->side], ev->snd_seq);
+		pair_seq_begin_read(&t->dir[!o->side], ev->rcv_seq);
+	}
 	if (ev->hdr.flags & OBJF_BACKLOG)
 		chan_backlog(o->chan, !o->side, ev->backlog);
 	return 0;

@@ -40,6 +40,14 @@ void pair_seq_begin(struct pair_seq *ps, uint32_t seq)
 
 	if (!ps->known || pos < ps->known)
 		ps->known = pos;
+	if (!ps->w.next)
+		ps->w.next = pos;
+}
+
+void pair_seq_begin_read(struct pair_seq *ps, uint32_t seq)
+{
+	if (!ps->r.next)
+		ps->r.next = extend(ps, seq);
 }
 
 /* Where a transfer of len bytes that returned with the stream at `end` lies. */

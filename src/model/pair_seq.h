@@ -41,6 +41,9 @@ void pair_seq_fini(struct pair_seq *ps);
 /* Sends from this sequence number on will be seen. */
 void pair_seq_begin(struct pair_seq *ps, uint32_t seq);
 
+/* Receives go on from this sequence number. */
+void pair_seq_begin_read(struct pair_seq *ps, uint32_t seq);
+
 /* A transfer of x->len > 0 bytes; seq is used when has_seq, else it is next. */
 int pair_seq_write(struct model *m, struct pair_seq *ps, const struct xfer *x, bool has_seq,
 		   uint32_t seq);

@@ -134,8 +134,8 @@ static void add_btf(struct table *t)
 		add(t, hooks[i].row, hooks[i].need, ok, "%s%s",
 		    ok ? "without it: " : "missing: ", hooks[i].without);
 	}
-	add(t, "io_uring", NEED_OPTIONAL, uring_hooks(btf, &uring), "%s%s",
-	    uring.submit_req || uring.submit_sqe ? "without its hooks: " : "missing: ",
+	add(t, "io_uring hooks", NEED_OPTIONAL, uring_hooks(btf, &uring), "%s%s",
+	    uring.submit_req || uring.submit_sqe ? "without them: " : "missing: ",
 	    "what is sent and received through io_uring is not seen");
 	btf__free(btf);
 }

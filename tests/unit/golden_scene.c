@@ -318,6 +318,7 @@ static void play_loss(struct player *p)
 	lost(p, 5000, LOSSF_CHAN, MECH_PIPE, bad, 7);
 	lost(p, 5000, LOSSF_TABLE, MECH_NONE, 0, 3);
 	lost(p, 5000, LOSSF_COMPAT, MECH_NONE, 0, 11);
+	lost(p, 5000, LOSSF_URING, MECH_NONE, 0, 4);
 }
 
 /* A receiver that is too slow: only the last of three datagrams found room. */

@@ -235,6 +235,7 @@ static void each_loss_alone_is_told(void **state)
 		{LOSSF_EVENTS, "Lost: 7 events (pipe 7)."},
 		{LOSSF_TABLE, "want of room in a table: 7."},
 		{LOSSF_COMPAT, "32-bit programs, not decoded: 7."},
+		{LOSSF_URING, "io_uring requests on channels, not followed: 7."},
 	};
 	const struct report_info info = {.filter = "", .kernel = "", .arch = "", .host = ""};
 	const struct text_opts opts = {.style = {.width = 100}};

@@ -213,9 +213,10 @@ static void test_loss_totals(void **state)
 	feed_loss(f, LOSSF_CHAN, MECH_PIPE, 1, 4);
 	feed_loss(f, LOSSF_COMPAT, 0, 0, 6);
 	feed_loss(f, LOSSF_TABLE, 0, 0, 7);
+	feed_loss(f, LOSSF_URING, 0, 0, 8);
 	assert_true(loss->events == 11 && loss->by_mech[MECH_PIPE] == 9);
 	assert_true(loss->channels_incomplete == 1 && feed_chan(f, 0)->lost == 4);
-	assert_true(loss->compat_syscalls == 6 && loss->table == 7);
+	assert_true(loss->compat_syscalls == 6 && loss->table == 7 && loss->io_uring == 8);
 }
 
 struct totals {

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""io_uring: one end or both use a ring, and every byte is where it belongs."""
+import json
+import os
+
+import ring
+from lib import Skip, case, channel_named, endpoints, flow_between
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PYTHON = "/usr/bin/python3"
+
+# usage: KIND SEND RECV MESSAGES SIZE BATCH TRUTH, where SEND and RECV are an operation or
+# "plain", and what the ring is like behind it: read,sqpoll,files
+EXCHANGE = f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import ctypes, json, os, socket
+import ring as u
+
+kind, send_how, recv_how = sys.argv[1:4]
+cnt, size, batch = map(int, sys.argv[4:7])
+packets = kind.endswith(("dgram", "packet", "udp"))
+ANY = 0xffffffffffffffff
+
+
+def make():
+    if kind == "pipe":
+        return os.pipe()
+    if kind == "tcp":
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            a = socket.create_connection(s.getsockname())
+            b = s.accept()[0]
+    elif kind == "udp":
+        a, b = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        a.bind(("127.0.0.1", 0)), b.bind(("127.0.0.1", 0))
+        a.connect(b.getsockname()), b.connect(a.getsockname())
+    else:
+        a, b = socket.socketpair(socket.AF_UNIX, dict(
+            stream=socket.SOCK_STREAM, dgram=socket.SOCK_DGRAM,
+            seqpacket=socket.SOCK_SEQPACKET)[kind.partition("-")[2]])
+    return b.detach(), a.detach()
+
+
+class End:
+    def __init__(self, how, fd):
+        self.op, *self.with_ = how.split(",")
+        self.fd = self.target = fd
+        self.calls = self.messages = self.bytes = 0
+        self.sqe_flags, self.left = 0, []
+        if self.op == "plain":
+            return
+        flags = u.SETUP_SQPOLL if "sqpoll" in self.with_ else 0
+        if "defer" in self.with_:
+            flags |= u.SETUP_SINGLE_ISSUER | u.SETUP_DEFER_TASKRUN
+        self.ring = u.Ring(max(batch, 2), flags)
+        self.bufs = [ctypes.create_string_buffer(size) for _ in range(batch)]
+        self.iovs = [u.iovec(b) for b in self.bufs]
+        self.msgs = [u.msghdr(v) for v in self.iovs]
+        if "files" in self.with_:
+            self.ring.register(u.REGISTER_FILES, fd.to_bytes(4, "little"), 1)
+            self.target, self.sqe_flags = 0, u.FIXED_FILE
+        if self.op.endswith("fixed"):
+            self.ring.register(u.REGISTER_BUFFERS, b"".join(bytes(v) [:16] for v in self.iovs),
+                               batch)
+
+    def add(self, i):
+        op = dict(read=u.READ, write=u.WRITE, readv=u.READV, writev=u.WRITEV, recv=u.RECV,
+                  send=u.SEND, recvmsg=u.RECVMSG, sendmsg=u.SENDMSG, readfixed=u.READ_FIXED,
+                  writefixed=u.WRITE_FIXED, sendzc=u.SEND_ZC)[self.op]
+        addr, length, off = u.address(self.bufs[i]), size, 0
+        if self.op.endswith("v") and op in (u.READV, u.WRITEV):
+            addr, length, off = u.address(self.iovs[i]), 1, ANY
+        elif self.op.endswith("msg"):
+            addr, length = u.address(self.msgs[i]), 1
+        elif op not in (u.SEND, u.RECV, u.SEND_ZC):
+            off = ANY
+        self.ring.add(op, self.target, addr, length, off, self.sqe_flags, user_data=i,
+                      buf=i if self.op.endswith("fixed") else 0)
+
+    def run(self, n):
+        # n requests at once; their results, in order of completion
+        for i in range(n):
+            self.add(i)
+        results, notes = [], 0
+        while len(results) < n or notes:
+            for _, res, flags in self.ring.wait(1):
+                if flags & u.CQE_F_NOTIF:
+                    notes -= 1
+                    continue
+                notes += bool(flags & u.CQE_F_MORE)
+                results.append(res)
+        return results
+
+    def count(self, res):
+        self.calls += 1
+        if res > 0:
+            self.messages += 1
+            self.bytes += res
+        elif res < 0:
+            sys.exit("%s: %s" % (self.op, os.strerror(-res)))
+
+    def truth(self):
+        return dict(pid=os.getpid(), calls=self.calls, messages=self.messages, bytes=self.bytes)
+
+
+def send(fd):
+    end = End(send_how, fd)
+    for i in range(0, cnt, batch):
+        if end.op == "plain":
+            for k in range(batch):
+                end.count(os.write(fd, (i + k).to_bytes(4, "big") * (size // 4)))
+            continue
+        for k in range(batch):
+            ctypes.memmove(end.bufs[k], (i + k).to_bytes(4, "big") * (size // 4), size)
+        for res in end.run(batch):
+            end.count(res)
+    return end
+
+
+def receive(fd):
+    end = End(recv_how, fd)
+    while not packets or end.messages < cnt:
+        if end.op == "plain":
+            results = [len(os.read(fd, size))]
+        else:
+            results = end.run(batch)
+        for res in results:
+            end.count(res)
+        if 0 in results:
+            break
+    return end
+
+
+rfd, wfd = make()
+up, down = os.pipe()
+if not os.fork():
+    os.close(rfd)
+    os.write(down, json.dumps(send(wfd).truth()).encode())
+    os._exit(0)
+os.close(wfd)
+got = receive(rfd).truth()
+truth = dict(send=json.loads(os.read(up, 1000)), recv=got)
+os.wait()
+with open(sys.argv[7], "w") as f:
+    json.dump(truth, f)
+"""
+
+
+def need_ring():
+    why = ring.refused()
+    if why:
+        raise Skip(f"the kernel refuses io_uring: {why}")
+
+
+def exchanges(t, rows):
+    """Several in one trace: loading the programs takes longer than most of them."""
+    need_ring()
+    script, truths = t.script(EXCHANGE), [t.new_path(".truth") for _ in rows]
+    line = " && ".join(f"{PYTHON} {script} {' '.join(map(str, row))} {path}"
+                       for row, path in zip(rows, truths))
+    r = t.trace(command=["sh", "-c", line])
+    t.equal("status of the exchanges", 0, r.report["trace"]["command"]["exit"],
+            f"stderr: {r.err[-500:]!r}")
+    for row, path in zip(rows, truths):
+        with open(path) as f:
+            yield row, r.report, json.load(f)
+
+
+def compare(t, row, report, truth):
+    t.prefix = " ".join(map(str, row)) + ": "
+    mechanism = {"pipe": "pipe", "tcp": "tcp", "udp": "udp"}.get(row[0], row[0])
+    src, dst = truth["send"], truth["recv"]
+    flows = [f for f in flow_between(report, src["pid"], dst["pid"])
+             if f["mechanism"] == mechanism and f["messages"] > 1]
+    for what in ("messages", "bytes"):
+        t.equal(f"{what} of the flow", src[what], sum(f[what] for f in flows))
+    ids = {f["channel"] for f in flows}
+    for role, true in (("send", src), ("recv", dst)):
+        eps = [ep for c, ep in endpoints(report, true["pid"], role, mechanism) if c["id"] in ids]
+        for what in ("calls", "bytes"):
+            t.equal(f"{role}: {what}", true[what], sum(ep[what] for ep in eps))
+        t.equal(f"{role}: errors", 0, sum(ep["errors"] for ep in eps))
+    for c in report["channels"]:
+        if c["id"] in ids:
+            t.equal("unpaired", 0, c["unpaired"])
+            t.equal("dropped", 0, c["dropped"])
+    t.prefix = ""
+
+
+PAIRS = {
+    "pipe": [("write", "plain"), ("plain", "read"), ("write", "read"), ("writev", "readv"),
+             ("writefixed", "readfixed"), ("write,sqpoll", "read,sqpoll"),
+             ("write,defer", "read,defer"), ("write,files", "read,files"),
+             ("write,files,sqpoll", "plain")],
+    "unix-stream": [("send", "plain"), ("plain", "recv"), ("sendmsg", "recvmsg"),
+                    ("send,files", "recv,files"), ("write,sqpoll", "read,defer")],
+    "unix-seqpacket": [("send", "recv"), ("plain", "recv"), ("sendmsg", "plain")],
+    "unix-dgram": [("send", "recv"), ("plain", "recvmsg"), ("sendmsg", "plain")],
+    "tcp": [("send", "plain"), ("plain", "recv"), ("sendzc", "recv"), ("sendmsg", "recvmsg"),
+            ("send,sqpoll", "recv,files")],
+    "udp": [("send", "plain"), ("plain", "recv"), ("sendmsg", "recvmsg"), ("sendzc", "recv")],
+}
+
+
+@case(params=[(kind, batch) for kind in PAIRS for batch in (1, 8)])
+def uring(t, kind, batch):
+    """Every pair of ways to send and to receive, one request at a time and eight."""
+    cnt = 32 if kind == "udp" else 128  # zero-copy packets fill a receive buffer soon
+    rows = [(kind, s, r, cnt, 400, batch) for s, r in PAIRS[kind]]
+    for row, report, truth in exchanges(t, rows):
+        compare(t, row, report, truth)
+
+
+@case(params=[("pipe", "write", "read"), ("unix-stream", "send", "recv"), ("tcp", "send", "recv")])
+def uring_large(t, kind, send, recv):
+    """Messages that do not fit: requests wait for room, and none for longer than it is there."""
+    rows = [(kind, s, r, 64, 40000, 1) for s, r in ((send, "plain"), ("plain", recv),
+                                                    (send, recv))]
+    for row, report, truth in exchanges(t, rows):
+        compare(t, row, report, truth)
