@@ -296,13 +296,12 @@ static __always_inline bool object_concerns(const struct objref *o, bool target,
 	return true;
 }
 
-/* The object behind a file that somebody is about to use; else as object_of_fd(). */
-static __always_inline bool object_of_file(struct objref *out, __u64 file, __u64 pid_tgid,
-					   bool target, __s32 fd, const struct user_addr *to)
+/* As object_of_fd(), of an object that is resolved already. */
+static __always_inline bool object_use(struct objref *out, __u64 file, __u64 pid_tgid, bool target,
+				       __s32 fd, const struct user_addr *to)
 {
-	if (!object_resolve(out, file) || !object_concerns(out, target, to))
-		return false;
-	return bpf_map_lookup_elem(&objects, &out->id) || object_emit(out, file, pid_tgid, fd, 0);
+	return object_concerns(out, target, to) &&
+	       (bpf_map_lookup_elem(&objects, &out->id) || object_emit(out, file, pid_tgid, fd, 0));
 }
 
 /* Where in passed[] a descriptor is noted, and what is there if it still may be passed over. */

@@ -101,16 +101,33 @@ struct {
 struct uring_use {
 	__u64 file, pid_tgid;
 	__s32 fd;
-	__u32 target;
+	__u16 target;
+	__u16 moves; /* data: then what cannot be followed is counted */
 	struct user_addr to;
 };
 
+/* Of which mechanisms a request is told in the same way as a system call. */
+static __always_inline bool is_followed(__u8 mech)
+{
+	return mech <= MECH_UDP || mech == MECH_EVENTFD;
+}
+
+/* Resolves, watches and describes; o->id stays 0 when it is not to be followed. */
 GLOBAL int uring_object(struct objref *o, const struct uring_use *u)
 {
 	if (!o || !u || !u->file)
 		return 0;
-	return object_of_file(o, u->file, u->pid_tgid, u->target, u->fd,
-			      u->to.uaddr ? &u->to : NULL);
+	if (object_resolve(o, u->file)) {
+		if (!is_followed(o->mech)) {
+			if (u->moves && (u->target || is_watched(o->wkey, 0)))
+				count_lost(LOST_URING);
+		} else if (object_use(o, u->file, u->pid_tgid, u->target, u->fd,
+				      u->to.uaddr ? &u->to : NULL)) {
+			return 1;
+		}
+	}
+	o->id = 0;
+	return 0;
 }
 
 /* A file registered with the ring, 0 none. */
@@ -221,7 +238,10 @@ static __always_inline bool uring_objects(struct uring_req *r, struct io_kiocb *
 					  struct task_struct *task, __u64 ctx, __u8 kind, __u8 op)
 {
 	struct io_splice *sp = (void *)req;
-	struct uring_use u = {.pid_tgid = r->pid_tgid, .target = r->target, .fd = req->cqe.fd};
+	struct uring_use u = {.pid_tgid = r->pid_tgid,
+			      .target = r->target,
+			      .moves = kind <= UR_TEE,
+			      .fd = req->cqe.fd};
 	__u32 flags = 0;
 
 	if (op == OP_SEND && kind <= UR_MSG && r->addr) {
@@ -389,6 +409,12 @@ static __always_inline void chosen_buffer(struct uring_req *r, const struct urin
 	r->room = e->res > 0 ? e->res : 0;
 }
 
+/* User memory is that of whoever completes a request: mostly its own process. */
+static __always_inline bool is_ours(const struct uring_req *r)
+{
+	return r->pid_tgid >> 32 == bpf_get_current_pid_tgid() >> 32;
+}
+
 /* A send or a receive came to its end. */
 GLOBAL int uring_data(struct uring_req *r, const struct uring_end *e)
 {
@@ -403,6 +429,14 @@ GLOBAL int uring_data(struct uring_req *r, const struct uring_end *e)
 	uring_inflight(&in, r, e);
 	s.now_ns = e->now_ns;
 	object_sample_call(&s, &in.a, in.op);
+	if (in.a.mech == MECH_EVENTFD) {
+		__u64 value = 0;
+
+		if (res == sizeof(value) && is_ours(r))
+			bpf_probe_read_user(&value, sizeof(value), (void *)r->buf);
+		op_emit_vals(&in, &in.a, &s, in.op, res, 0, value, eventfd_count(&in.a));
+		return 0;
+	}
 	if (e->cflags & IORING_CQE_F_BUFFER) {
 		chosen_buffer(r, e);
 		if (e->kind == UR_MSG && e->many && res > 0)
@@ -411,8 +445,7 @@ GLOBAL int uring_data(struct uring_req *r, const struct uring_end *e)
 		   e->kind <= UR_SR) {
 		s.flags |= OPF_TRUNC; /* as for recv(2), see exit_fdio */
 	}
-	/* user memory is that of whoever completes it: mostly the process itself */
-	if ((__u32)(r->pid_tgid >> 32) != bpf_get_current_pid_tgid() >> 32) {
+	if (!is_ours(r)) {
 		r->buf = r->addr = 0;
 	} else if (wants_fingerprint(&in, &s)) {
 		fingerprint(&s, r->buf, r->room, res);
@@ -494,7 +527,7 @@ static __always_inline void uring_renew(struct uring_req *r, struct task_struct 
 /* The file was not known at submission, or nothing was: ask the request itself. */
 static __always_inline bool uring_find_late(struct uring_req *r, const struct uring_end *e)
 {
-	struct uring_use u = {.pid_tgid = r->pid_tgid, .target = r->target, .fd = -1};
+	struct uring_use u = {.pid_tgid = r->pid_tgid, .target = r->target, .moves = 1, .fd = -1};
 
 	if (e->kind > UR_MSG)
 		return e->kind != UR_CLOSE;

@@ -4,7 +4,7 @@ import json
 import os
 
 import ring
-from lib import Skip, case, channel_named, endpoints, flow_between
+from lib import Skip, case, endpoints, flow_between
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
@@ -218,3 +218,113 @@ def uring_large(t, kind, send, recv):
                                                     (send, recv))]
     for row, report, truth in exchanges(t, rows):
         compare(t, row, report, truth)
+
+
+@case()
+def uring_eventfd(t):
+    """A counter written by a request and read by a call, and the other way round."""
+    need_ring()
+    script = t.script(f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import ctypes, os, ring as u
+
+def one(op, fd, value=0):
+    buf = ctypes.create_string_buffer(value.to_bytes(8, "little"), 8)
+    r.add(op, fd, u.address(buf), 8, off=0xffffffffffffffff)
+    assert r.wait(1)[0][1] == 8
+    return int.from_bytes(buf.raw, "little")
+
+there, back = os.eventfd(0), os.eventfd(0)
+child = not os.fork()
+r = u.Ring(4)
+for i in range(20):
+    if child:
+        assert os.eventfd_read(there) == 3
+        one(u.WRITE, back, 5)
+    else:
+        one(u.WRITE, there, 3)
+        assert one(u.READ, back) == 5
+if child:
+    os._exit(0)
+os.wait()
+""")
+    report = t.trace(command=[PYTHON, script]).report
+    flows = [f for f in report["flows"] if f["mechanism"] == "eventfd"]
+    t.equal("flows through eventfds", 2, len(flows))
+    for f in flows:
+        t.equal("wake-ups that found their reader", 20, f["messages"])
+        t.equal("bytes", 160, f["bytes"])
+
+
+@case()
+def uring_skipped(t):
+    """Requests that succeed without a completion are counted, and the status says so."""
+    need_ring()
+    script = t.script(f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import ctypes, os, ring as u
+fd, out = os.pipe()
+file = os.open({t.path("file")!r}, os.O_CREAT | os.O_WRONLY)
+buf = ctypes.create_string_buffer(10)
+r = u.Ring(16)
+for where in (out, file):
+    for i in range(5):
+        r.add(u.WRITE, where, u.address(buf), 10, off=0xffffffffffffffff,
+              flags=u.CQE_SKIP_SUCCESS)
+    r.enter()
+assert len(os.read(fd, 100)) == 50
+""")
+    r = t.trace(command=[PYTHON, script], whole=False, expect=3)
+    t.equal("skipped", 5, r.report["loss"]["skipped"]["io_uring"])
+
+
+@case()
+def uring_multishot(t):
+    """One request that receives many messages, into buffers that the ring chooses."""
+    need_ring()
+    script = t.script(f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import ctypes, os, socket, ring as u
+a, b = socket.socketpair()
+cnt, size = 200, 64
+if not os.fork():
+    b.close()
+    for i in range(cnt):
+        a.send(bytes([i]) * size)
+        if i % 10 == 9:
+            assert a.recv(1) == b"+"
+    os._exit(0)
+a.close()
+r = u.Ring(64)
+room = ctypes.create_string_buffer(16 * 4096)
+r.add(u.PROVIDE_BUFFERS, 16, u.address(room), 4096, buf=7)
+assert r.wait(1)[0][1] >= 0
+got, more, used = 0, False, []
+while True:
+    if not more:
+        r.add(u.RECV, b.fileno(), 0, 0, ioprio=u.RECV_MULTISHOT, flags=u.BUFFER_SELECT, buf=7,
+              user_data=99)
+        more = True
+    answers = 0
+    for user_data, res, flags in r.wait(1):
+        if user_data != 99:
+            continue
+        more = bool(flags & u.CQE_F_MORE)
+        assert res >= 0, res
+        if not res:
+            os.wait()
+            sys.exit(0 if got == cnt * size else 1)
+        before, got = got, got + res
+        for _ in range(before // (10 * size), got // (10 * size)):
+            b.send(b"+")
+        r.add(u.PROVIDE_BUFFERS, 1, u.address(room) + 4096 * (flags >> 16), 4096, off=flags >> 16,
+              buf=7, user_data=1)
+""")
+    report = t.trace(command=[PYTHON, script]).report
+    t.equal("status", 0, report["trace"]["command"]["exit"])
+    flows = sorted((f["messages"], f["bytes"]) for f in report["flows"]
+                   if f["mechanism"] == "unix-stream")
+    t.equal("messages and bytes of the flows", [(20, 20), (200, 12800)], flows)
