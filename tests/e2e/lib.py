@@ -294,7 +294,7 @@ def check_numbers(t, where, value):
         return
     if isinstance(value, dict):
         for k, v in value.items():
-            if k != "start_ns" and k != "exit_code":
+            if k not in ("start_ns", "exit_code", "capacity"):  # an eventfd counts to 2^64
                 check_numbers(t, f"{where}.{k}", v)
     elif isinstance(value, list):
         for i, v in enumerate(value):
