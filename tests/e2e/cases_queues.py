@@ -7,13 +7,12 @@ import shutil
 import signal
 import time
 
-from cases_attach import start_demo
 from cases_strace import finished_calls
-from cases_stuck import attached, in_call
+from cases_stuck import attached
 from cases_time import (BLOCKED_LEAST, BLOCKED_SHARE, HOLD_NS, agree, blocked_misses,
                         latency_misses, only_flow)
 from cases_truth import compare
-from lib import MS, Broken, Skip, case, endpoints, load_truth, wait_for
+from lib import MS, Broken, Skip, case, check_report, endpoints, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUEUES = ("posix-mq", "sysv-msg")
@@ -381,28 +380,65 @@ print(os.getpid(), mq_notify(fd, signal.SIGUSR2), mq_notify(fd, signal.SIGUSR2))
 
 # Attaching to what already runs.
 
+BEACON = """
+r, w = os.pipe()
+while True:
+    os.write(w, b"here")
+    os.read(r, 4)
+    time.sleep(0.02)
+"""
+
+
+def trace_around(t, pids, action):
+    """Attaches, waits until something was seen, acts, and ends the trace; its report."""
+    path = t.new_path(".jsonl")
+    beacon = t.start([PYTHON, t.script(HEADER + BEACON)])
+    spy = t.start([t.ipcspy, "-t", "--format", "jsonl", "-o", path, "-p",
+                   ",".join(map(str, [beacon.pid, *pids]))])
+    wait_for("ipcspy sees the beacon", lambda: os.path.exists(path) and os.path.getsize(path), 60)
+    action()
+    os.kill(spy.pid, signal.SIGINT)
+    t.equal("status of ipcspy", 0, t.end(spy).status)
+    with open(path) as f:
+        report = json.loads(f.readlines()[-1])["report"]
+    check_report(t, report)
+    return report
+
+
+def printed_pids(p, cnt):
+    """The pids that a program printed when it was ready."""
+    path = f"/proc/self/fd/{p.files[0].fileno()}"
+
+    def read():
+        with open(path) as f:
+            words = f.read().split()
+        return [int(w) for w in words] if len(words) == cnt else None
+
+    return wait_for("the program is ready", read, 30)
+
+
 HOLDER = """
 mq, msg = mq_open("/ipcspy-e2e.held"), msgget()
 mq_unlink("/ipcspy-e2e.held")
 for i in range(4):
     mq_send(mq, b"old" * 2, i % 2)
     msgsnd(msg, 1 + i % 2, b"old" * 2)
+
 def serve(recv):
-    signal.pause()
+    signal.sigwait({signal.SIGUSR1})
     for i in range(34):
         recv()
-signal.signal(signal.SIGUSR1, lambda *_: None)
-signal.siginterrupt(signal.SIGUSR1, False)
-kids = [child(serve, lambda: mq_receive(mq)), child(serve, lambda: msgrcv(msg))]
+
 def feed(send):
-    signal.pause()
+    signal.sigwait({signal.SIGUSR1})
     for i in range(30):
         send(i)
         time.sleep(0.002)
-kids += [child(feed, lambda i: mq_send(mq, b"n" * (i % 7), i % 2)),
-         child(feed, lambda i: msgsnd(msg, 1 + i % 2, b"n" * (i % 7)))]
-for pid in kids:
-    asleep(pid)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+kids = [child(serve, lambda: mq_receive(mq)), child(serve, lambda: msgrcv(msg)),
+        child(feed, lambda i: mq_send(mq, b"n" * (i % 7), i % 2)),
+        child(feed, lambda i: msgsnd(msg, 1 + i % 2, b"n" * (i % 7)))]
 print(*kids, flush=True)
 for pid in kids:
     os.waitpid(pid, 0)
@@ -414,14 +450,14 @@ msgctl(msg)
 def queue_attach_with_messages(t):
     """What was in a queue before has no sender; it shifts nobody else's messages."""
     p = t.start([PYTHON, t.script(HEADER + HOLDER)])
-    kids = [int(w) for w in wait_for("the program is ready", lambda: read_words(p))]
-    spy = t.start([t.ipcspy, "--format", "json", "-o", t.path("report"), "-p",
-                   ",".join(map(str, kids)), "-v"])
-    time.sleep(1.5)
-    for pid in kids[:2] + kids[2:]:
-        os.kill(pid, signal.SIGUSR1)
-    t.end(p)
-    report = t.end(spy, report_file=t.path("report")).report
+    kids = printed_pids(p, 4)
+
+    def act():
+        for pid in kids:
+            os.kill(pid, signal.SIGUSR1)
+        t.end(p)
+
+    report = trace_around(t, kids, act)
     size = sum(i % 7 for i in range(30))
     for mechanism, receiver in zip(QUEUES, kids):
         chan = only_queue(t, report, mechanism)
@@ -431,22 +467,36 @@ def queue_attach_with_messages(t):
         t.equal(f"{mechanism}: unpaired", 0, chan["unpaired"])
 
 
-def read_words(p):
-    p.files[0].seek(0)
-    words = p.files[0].read().split()
-    return words if len(words) == 4 else None
+BLOCKED = """
+mq, msg = mq_open("/ipcspy-e2e.blocked"), msgget()
+mq_unlink("/ipcspy-e2e.blocked")
+send, recv = {"posix-mq": (lambda d: mq_send(mq, d), lambda: mq_receive(mq)),
+              "sysv-msg": (lambda d: msgsnd(msg, 1, d), lambda: msgrcv(msg, 4096))}[sys.argv[1]]
+full = sys.argv[2] == "send"
+for _ in range(full * {"posix-mq": 10, "sysv-msg": 4}[sys.argv[1]]):
+    send(b"x" * {"posix-mq": 64, "sysv-msg": 4096}[sys.argv[1]])
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+kid = child(send, b"mine") if full else child(recv)
+asleep(kid)
+print(kid, flush=True)
+signal.sigwait({signal.SIGUSR1})
+if full:
+    while recv()[0] != 4:
+        pass
+else:
+    send(b"mine")
+os.waitpid(kid, 0)
+msgctl(msg)
+"""
 
 
 @case(params=[(m, o) for m in QUEUES for o in ("send", "recv")])
 def queue_blocked_before_attach(t, mechanism, operation):
-    """Inside a call since before the trace: seen, with its channel, and not later twice."""
-    options = ["--hold", "4s"] if operation == "send" else ["--sender-delay", "4s"]
-    p, pids, path = start_demo(t, mechanism, "-n", 60, "--size", 4096, *options)
-    pid = pids[f"{operation}-0"]
-    wait_for("it blocks", lambda: in_call(pid))
-    time.sleep(0.1)
-    report = attached(t, pids.values(), "-d", "1")
-    blocked = [b for b in report["blocked_now"] if b["pid"] == pid]
+    """Inside a call since before the trace: seen, with its channel, and counted once."""
+    p = t.start([PYTHON, t.script(HEADER + BLOCKED), mechanism, operation])
+    kid, = printed_pids(p, 1)
+    report = attached(t, [kid], "-d", "0.3")
+    blocked = [b for b in report["blocked_now"] if b["pid"] == kid]
     t.equal("blocked now", [(operation, mechanism, True)],
             [(b["operation"], b["mechanism"], b["before_attach"]) for b in blocked])
     chan = only_queue(t, report, mechanism)
@@ -454,13 +504,17 @@ def queue_blocked_before_attach(t, mechanism, operation):
     limit = MSG_MAX if mechanism == "posix-mq" else 16384
     t.equal("backlog", limit if operation == "send" else 0, chan["backlog"]["now"])
     t.equal("capacity", limit, chan["capacity"])
-    report = attached(t, pids.values())
-    t.end(p)
-    truth = load_truth(path)
-    t.equal("name", truth["channels"][0]["name"], only_queue(t, report, mechanism)["name"])
-    if operation == "recv":
-        t.equal("messages", [60], [f["messages"] for f in report["flows"]
-                                   if f["mechanism"] == mechanism])
+
+    def act():
+        os.kill(p.pid, signal.SIGUSR1)
+        t.end(p)
+
+    report = trace_around(t, [kid], act)
+    chan = only_queue(t, report, mechanism)
+    t.equal("the call", expect(1, 1, 4), counts(side(t, chan, operation, kid)))
+    t.equal("flow", [(1, 4)], flow_counts(report, chan))
+    t.equal("still open", False, chan["open"])
+    t.equal("unpaired", 0, chan["unpaired"])
 
 
 # Against strace, which watches the same processes at once.
