@@ -38,6 +38,10 @@ enum demo_opt {
 	DEMO_OPT_TYPES = 1u << 14,
 	DEMO_OPT_SELECT = 1u << 15,
 	DEMO_OPT_UNSYNCHRONISED = 1u << 16,
+	DEMO_OPT_SEMAPHORE = 1u << 17,
+	DEMO_OPT_CANONICAL = 1u << 18,
+	DEMO_OPT_OUTPUT = 1u << 19,
+	DEMO_OPT_PULL = 1u << 20,
 };
 
 /* What every workload that exchanges messages between senders and receivers heeds. */
@@ -60,6 +64,10 @@ struct demo_opts {
 	bool abstract;  /* unix sockets: names in the abstract namespace */
 	bool socketpair;
 	bool unsynchronised; /* shared memory: spin instead of waiting */
+	bool semaphore;      /* eventfd: one for all, read one by one */
+	bool canonical;      /* pty: messages are lines */
+	bool output;         /* pty: from the slave to the master */
+	bool pull;           /* process-vm: receivers read out of senders */
 	uint64_t priorities; /* message seq has priority seq modulo this */
 	uint64_t types;      /* message seq has type 1 + seq modulo this */
 	const char *select;  /* how receivers choose among types, NULL: any */
@@ -92,6 +100,9 @@ struct demo_workload {
 	ROW(shm)            \
 	ROW(sysv_shm)       \
 	ROW(futex)          \
+	ROW(eventfd)        \
+	ROW(pty)            \
+	ROW(process_vm)     \
 	ROW(pipeline)       \
 	ROW(deadlock)       \
 	ROW(leak)           \

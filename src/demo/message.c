@@ -21,6 +21,15 @@ static uint64_t msg_random(const struct msg_spec *spec, uint32_t lane, uint64_t 
 	return mix(mix(spec->seed ^ lane) + seq);
 }
 
+static uint64_t trailer_of(const struct msg_spec *spec, uint32_t lane, uint64_t seq)
+{
+	uint64_t trailer = msg_random(spec, lane, seq);
+
+	if (spec->newline)
+		((uint8_t *)&trailer)[TRAILER_LEN - 1] = '\n';
+	return trailer;
+}
+
 static uint8_t filler_at(const struct msg_spec *spec, uint32_t lane, uint32_t pos)
 {
 	return (uint8_t)(mix(spec->seed ^ ((uint64_t)lane << 32) ^ (pos / 8)) >> (pos % 8 * 8));
@@ -56,7 +65,7 @@ uint32_t msg_seal(const struct msg_spec *spec, uint32_t lane, uint64_t seq, void
 			       .seq = seq,
 			       .len = msg_len(spec, lane, seq),
 			       .salt = (uint32_t)mix(spec->seed)};
-	uint64_t trailer = msg_random(spec, lane, seq);
+	uint64_t trailer = trailer_of(spec, lane, seq);
 	uint8_t *p = buf;
 
 	if (prev_len != h.len && has_trailer(prev_len))
@@ -103,7 +112,7 @@ const char *msg_check(const struct msg_spec *spec, const void *buf, uint64_t len
 	if (!has_trailer(h.len))
 		return NULL;
 	memcpy(&trailer, p + h.len - TRAILER_LEN, sizeof(trailer));
-	if (trailer != msg_random(spec, h.lane, h.seq))
+	if (trailer != trailer_of(spec, h.lane, h.seq))
 		return "does not end with its own trailer";
 	return filler_ok(spec, &h, p) ? NULL : "has foreign bytes in the middle";
 }

@@ -29,6 +29,7 @@ struct msg_spec {
 	uint64_t seed;
 	uint32_t size; /* the longest */
 	bool vary;
+	bool newline; /* a message long enough for a trailer ends with '\n' */
 };
 
 /* Length of message seq of a lane: spec->size, or with vary something from 32 to that. */
