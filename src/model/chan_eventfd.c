@@ -24,7 +24,7 @@
 #define STARVED_NS 200000000ull /* ... at most so long */
 
 struct eventfd {
-	struct pair_queue writes, reads; /* left counts units; addr_key: messages merged in */
+	struct pair_queue writes, reads; /* left: units; pos: of each message */
 	struct pair_task writer, reader;
 	uint64_t nameless; /* units of before the trace, in front of all */
 	uint64_t begin_ns; /* what ended before is in nameless */
@@ -77,8 +77,13 @@ static int eventfd_on_obj(struct model *m, struct obj *o, const struct ev_obj *e
 	return 0;
 }
 
-/* All the messages of an entry were received with r. */
-static int received(struct model *m, const struct xfer *w, const struct xfer *r)
+/* Messages of an entry that still have units: pos is the value of each. */
+static uint64_t messages_left(const struct xfer *w)
+{
+	return w->left / w->pos + (w->left % w->pos != 0);
+}
+
+static int received(struct model *m, const struct xfer *w, const struct xfer *r, uint64_t cnt)
 {
 	enum pairing how = (w->flags | r->flags) & XF_OVERLAP ? PAIR_ASSUMED : PAIR_EXACT;
 	struct flow *f = flow_get(m, w->ep, NULL, r->ep, NULL);
@@ -86,7 +91,7 @@ static int received(struct model *m, const struct xfer *w, const struct xfer *r)
 
 	if (!f)
 		return -ENOMEM;
-	for (uint64_t i = 0; i <= w->addr_key; i++) {
+	while (cnt--) {
 		f->bytes += w->len;
 		if (flow_message(m, f, w, r, how))
 			err = -ENOMEM;
@@ -96,16 +101,15 @@ static int received(struct model *m, const struct xfer *w, const struct xfer *r)
 
 static int take(struct model *m, struct eventfd *e, struct xfer *r, struct xfer *w)
 {
-	uint64_t n = r->left < w->left ? r->left : w->left;
-	int err = 0;
+	uint64_t n = r->left < w->left ? r->left : w->left, before = messages_left(w);
+	int err;
 
 	r->left -= n;
 	r->flags |= XF_STARTED;
 	pq_take(&e->writes, w, n);
-	if (w->left)
-		return 0;
-	err = received(m, w, r);
-	pq_done(&e->writes, w);
+	err = received(m, w, r, before - messages_left(w));
+	if (!w->left)
+		pq_done(&e->writes, w);
 	return err;
 }
 
@@ -135,22 +139,22 @@ static struct xfer *next_read(const struct eventfd *e, const struct xfer *w)
 
 static void unpaired(struct chan *c, struct eventfd *e, struct xfer *w)
 {
-	c->unpaired += 1 + w->addr_key;
+	c->unpaired += messages_left(w);
 	pq_done(&e->writes, w);
 }
 
-/* Very many writes that nobody reads: those of one sender in less detail. */
+/* Very many writes that nobody reads: alike ones of one sender in less detail. */
 static bool merge(struct eventfd *e, const struct xfer *x)
 {
 	struct xfer *last =
 		e->writes.cnt >= MERGE_FROM ? pq_at(&e->writes, e->writes.cnt - 1) : NULL;
 
-	if (!last || last->ep != x->ep || last->flags & XF_DONE || last->exit_ns > x->exit_ns)
+	if (!last || last->ep != x->ep || last->pos != x->pos || last->flags & XF_DONE ||
+	    last->exit_ns > x->exit_ns || last->left > UINT64_MAX - x->left)
 		return false;
 	last->left += x->left;
 	e->writes.bytes += x->left;
 	last->exit_ns = x->exit_ns;
-	last->addr_key++;
 	return true;
 }
 
@@ -259,7 +263,7 @@ static int eventfd_on_op(struct model *m, struct obj *o, struct proc *p, const s
 	if (!moved || op->hdr.ts_ns <= e->begin_ns)
 		return 0;
 	xfer_init(&x, ep, op);
-	x.left = ev->vals ? ev->vals->v[0] : 1;
+	x.pos = x.left = ev->vals ? ev->vals->v[0] : 1;
 	return send ? efd_sent(m, c, &x) : efd_got(m, c, &x);
 }
 
