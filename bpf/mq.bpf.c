@@ -61,7 +61,7 @@ static __always_inline void mq_opened(const struct inflight *in, struct task_str
 		return;
 	if (!object_emit(&o, file, in->pid_tgid, fd, 0))
 		return;
-	object_sample_call(&s, &o, in->op);
+	mqueue_sample(&s, &o);
 	op_emit(in, &o, &s, in->op, 0, 0);
 }
 

@@ -43,37 +43,41 @@ GLOBAL int mqueue_resolve(struct objref *o, __u64 file_ptr)
 	return (cfg.mech_mask & (1u << MECH_POSIX_MQ)) != 0;
 }
 
-static __always_inline void mqueue_look(struct mq_attr *attr, __u64 *bytes, const struct objref *o)
+struct mqueue_view {
+	__u64 max, longest, now;
+};
+
+static __always_inline void mqueue_look(struct mqueue_view *v, __u64 *bytes, const struct objref *o)
 {
 	struct mqueue_inode_info *info = (void *)o->ptr;
 
-	KREAD(&attr->mq_maxmsg, &info->attr.mq_maxmsg);
-	KREAD(&attr->mq_msgsize, &info->attr.mq_msgsize);
-	KREAD(&attr->mq_curmsgs, &info->attr.mq_curmsgs);
+	KREAD(&v->max, &info->attr.mq_maxmsg);
+	KREAD(&v->longest, &info->attr.mq_msgsize);
+	KREAD(&v->now, &info->attr.mq_curmsgs);
 	if (bytes)
 		KREAD(bytes, &info->qsize);
 }
 
 static __always_inline void mqueue_sample(struct sample *s, const struct objref *o)
 {
-	struct mq_attr attr = {};
+	struct mqueue_view v = {};
 
-	mqueue_look(&attr, NULL, o);
+	mqueue_look(&v, NULL, o);
 	s->dir = DIR_ALWAYS; /* a receiver need not ask for the priority */
-	s->backlog = attr.mq_curmsgs;
-	s->flags |= OPF_BACKLOG | (attr.mq_curmsgs >= attr.mq_maxmsg ? OPF_FULL : 0);
+	s->backlog = v.now;
+	s->flags |= OPF_BACKLOG | (v.now >= v.max ? OPF_FULL : 0);
 }
 
 /* vals[0]: the longest message that it takes; vals[1]: bytes in it. */
 static __always_inline void mqueue_describe(struct ev_obj *e, const struct objref *o)
 {
-	struct mq_attr attr = {};
+	struct mqueue_view v = {};
 
-	mqueue_look(&attr, &e->vals[1], o);
-	e->vals[0] = attr.mq_msgsize;
-	e->capacity = attr.mq_maxmsg;
-	e->backlog = attr.mq_curmsgs;
-	e->hdr.flags |= OBJF_BACKLOG | (attr.mq_curmsgs >= attr.mq_maxmsg ? OBJF_FULL : 0);
+	mqueue_look(&v, &e->vals[1], o);
+	e->vals[0] = v.longest;
+	e->capacity = v.max;
+	e->backlog = v.now;
+	e->hdr.flags |= OBJF_BACKLOG | (v.now >= v.max ? OBJF_FULL : 0);
 }
 
 /* Queues by their name and file system: mq_unlink says no more. */

@@ -68,7 +68,7 @@ static __always_inline void msg_got(const struct inflight *in, struct task_struc
 	if (!sysv_resolve(&o, sysv_ns(task), SYSV_MSG, id, MECH_SYSV_MSG) ||
 	    !object_admit(&o, task, target))
 		return;
-	object_sample_call(&s, &o, in->op);
+	msgqueue_sample(&s, &o);
 	op_emit(in, &o, &s, in->op, 0, 0);
 }
 
@@ -79,7 +79,7 @@ static __always_inline void msg_ctl_done(const struct inflight *in, __s32 ret)
 
 	if (in->op == OP_RESIZE && !ret)
 		object_emit(&o, 0, in->pid_tgid, -1, 0);
-	object_sample_call(&s, &o, in->op);
+	msgqueue_sample(&s, &o);
 	op_emit(in, &o, &s, in->op, ret, 0);
 }
 
