@@ -90,6 +90,8 @@ bool inflight_concerns_target(const struct inflight *i)
 {
 	if (i->proc->target || !i->chan)
 		return i->proc->target;
+	if (chan_is_unheld(i->chan))
+		return chan_concerns_target(i->chan);
 	list_for_each (h, model_holders(i->chan), struct holder, in_chan) {
 		if (h->proc->target && !h->proc->exited)
 			return true;

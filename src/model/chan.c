@@ -216,3 +216,8 @@ enum chan_shape chan_shape(const struct chan *c)
 {
 	return c->cls->shape;
 }
+
+bool chan_is_unheld(const struct chan *c)
+{
+	return c->cls->unheld;
+}

@@ -298,6 +298,9 @@ const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);
 
+/* No descriptor holds such a channel: no snapshot says who has it. */
+bool chan_is_unheld(const struct chan *c);
+
 /* struct attach by in_chan; empty where nothing is mapped, passed ones included. */
 const struct list_head *model_attaches(const struct chan *c);
 

@@ -91,9 +91,9 @@ struct io {
 	uint32_t flags, backlog, seq, fp;
 };
 
-static void io(struct player *p, struct io io)
+static struct ev_op io_op(struct io io)
 {
-	struct ev_op ev = {
+	return (struct ev_op){
 		.hdr = {.pid = io.pid, .flags = io.flags, .ts_ns = at(io.exit)},
 		.chan = io.chan,
 		.enter_ns = at(io.enter),
@@ -106,8 +106,24 @@ static void io(struct player *p, struct io io)
 		.op = (uint8_t)io.op,
 		.mech = (uint8_t)io.mech,
 	};
+}
+
+static void io(struct player *p, struct io io)
+{
+	struct ev_op ev = io_op(io);
 
 	feed(p, &ev.hdr, EV_OP, sizeof(ev));
+}
+
+static void io_vals(struct player *p, struct io io, uint64_t v0, uint64_t v1)
+{
+	struct {
+		struct ev_op op;
+		struct ev_vals vals;
+	} ev = {io_op(io), {{v0, v1}}};
+
+	ev.op.hdr.flags |= OPF_VALS;
+	feed(p, &ev.op.hdr, EV_OP, sizeof(ev));
 }
 
 static void snap(struct player *p, uint64_t us, uint32_t flags)
@@ -348,6 +364,60 @@ static void play_udp(struct player *p)
 	io(p, (struct io){OP_RECV, MECH_UDP, 0x61, 601, 200000, 200010, 0, 30, OPF_FP, 0, 0, 3});
 }
 
+/*
+ * One program puts jobs into a POSIX queue and asks to be told of answers; another
+ * takes the urgent ones first, and hands on by System V queue to one that waits.
+ */
+static void play_queues(struct player *p)
+{
+	const uint64_t mq = 0x71, msg = 0x72;
+	const uint32_t flags = OPF_TARGET | OPF_BACKLOG;
+
+	proc(p, 0, 700, 1, "submit", PROCF_TARGET);
+	proc(p, 0, 701, 1, "worker", PROCF_TARGET);
+	proc(p, 0, 702, 1, "printer", 0);
+	obj(p, 10,
+	    (struct ev_obj){.hdr = {.pid = 700, .flags = OBJF_BACKLOG},
+			    .chan = mq,
+			    .ino = 71,
+			    .vals = {8192, 0},
+			    .capacity = 10,
+			    .mech = MECH_POSIX_MQ});
+	name(p, 700, mq, NAMEF_CHAN, "/jobs \033[2J");
+	obj(p, 10,
+	    (struct ev_obj){.hdr = {.pid = 701, .flags = OBJF_BACKLOG},
+			    .chan = msg,
+			    .vals = {0x1234ull << 32 | 32769, 1000ull << 32 | 0600},
+			    .netns = 4026531839u,
+			    .capacity = 16384,
+			    .mech = MECH_SYSV_MSG});
+	for (uint32_t i = 0; i < 4; i++)
+		io_vals(p,
+			(struct io){OP_SEND, MECH_POSIX_MQ, mq, 700, 1000 + i * 100, 1010 + i * 100,
+				    0, 100, flags, i + 1, 0, 0},
+			i % 2 * 9, MQ_PRIO_KNOWN);
+	io_vals(p, (struct io){OP_NOTIFY, MECH_POSIX_MQ, mq, 700, 1500, 1510, 0, 0, flags, 4, 0, 0},
+		(uint64_t)SIGEV_SIGNAL << 32 | SIGUSR1, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		io_vals(p,
+			(struct io){OP_RECV, MECH_POSIX_MQ, mq, 701, 20000 + i * 1000,
+				    20010 + i * 1000, 0, 100, flags, 3 - i, 0, 0},
+			i < 2 ? 9 : 0, MQ_PRIO_KNOWN);
+		io_vals(p,
+			(struct io){OP_SEND, MECH_SYSV_MSG, msg, 701, 20500 + i * 1000,
+				    20510 + i * 1000, 0, 60, flags, 60, 1, 0},
+			7, 0);
+		io_vals(p,
+			(struct io){OP_RECV, MECH_SYSV_MSG, msg, 702, 19000 + i * 1000,
+				    20520 + i * 1000, 1500, 60, OPF_BACKLOG, 0, 0, 0},
+			7, 7);
+	}
+	snap(p, 90000, 0);
+	inflight(p, 90000,
+		 (struct io){OP_RECV, MECH_SYSV_MSG, msg, 702, 23000, 0, 67000, 0, 0, 0, 0, 0});
+	snap(p, 90000, SNAPF_END);
+}
+
 static void play_nothing(struct player *p)
 {
 	(void)p;
@@ -361,6 +431,7 @@ const struct scene scenes[] = {
 	{"hostile", "-p 300 -f", NULL, 0, 0, 10000, play_hostile},
 	{"loss", "-p 400", NULL, 0, 0, 10000, play_loss},
 	{"udp", "-p 600", NULL, 0, 0, 1000000, play_udp},
+	{"queues", "-p 700,701", NULL, 0, 0, 100000, play_queues},
 	{"empty", "", true_argv, 500, W_EXITCODE(3, 0), 1500, play_nothing},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };
