@@ -138,12 +138,13 @@ bench: all $(BENCH)
 bench-quick: all $(BENCH)
 	$(Q)tests/bench/run --build $(BUILD) --quick
 
-## lint: formatting, cppcheck, a second compiler, the manual page
+## lint: formatting, cppcheck, a second compiler, stack of the BPF programs, the manual page
 lint:
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--inline-suppr -Iinclude -Isrc src
 	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(BUILD)/clang WERROR=1 all
+	$(Q)tests/bpf/stack $(BUILD)/clang/ipcspy.bpf.o
 	$(Q)mandoc -T lint -W warning src/ipcspy.8
 	$(Q)for f in .ci/* tests/e2e/*.sh; do bash -n $$f || exit 1; done
 
