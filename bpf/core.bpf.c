@@ -73,9 +73,11 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 
 	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
 		return 0;
-	/* nothing was parked for a stranger; only what closes descriptors looks at it all the same
+	/*
+	 * Nothing was parked for a stranger. Only what closes descriptors looks at it all the
+	 * same, and what maps memory: there the address is known now, and was not at entry.
 	 */
-	if (fam != FAM_CTL && !task_is_known(bpf_get_current_task_btf()))
+	if (fam != FAM_CTL && fam != FAM_SHM && !task_is_known(bpf_get_current_task_btf()))
 		return 0;
 	dispatch(ctx, &exit_progs, fam);
 	return 0;
