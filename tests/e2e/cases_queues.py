@@ -304,7 +304,14 @@ def inside(n):
         msgrcv(q)
         mq_receive(fd)
     print(q, flush=True)
+    os.close(w)
+    os.read(r, 1)  # a namespace that is gone gives its number to the next
+
+r, w = os.pipe()
 kids = [child(inside, n) for n in (3, 4)]
+for pid in kids:
+    asleep(pid)
+os.close(w)
 print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in kids])
 """)
     t.equal("ids are the same", "0 0 [0, 0]", " ".join(words))
