@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -106,6 +107,33 @@ static int run_getppid(struct team *t, int me, struct score *s)
 	for (; s->calls < t->calls; s->calls++)
 		syscall(SYS_getppid);
 	return 0;
+}
+
+/* A wake of nobody: all of it is what the call costs. */
+static int wake_nobody(struct team *t, struct score *s, uint32_t *word, int op)
+{
+	for (; s->calls < t->calls; s->calls++)
+		if (syscall(SYS_futex, word, op, 1, NULL, NULL, 0))
+			return -errno;
+	return 0;
+}
+
+/* What threads of one process do among themselves, very often. */
+static int run_private_futex(struct team *t, int me, struct score *s)
+{
+	uint32_t word = 0;
+
+	(void)me;
+	return wake_nobody(t, s, &word, FUTEX_WAKE_PRIVATE);
+}
+
+static int run_shared_futex(struct team *t, int me, struct score *s)
+{
+	uint32_t *word = mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)me;
+	return word == MAP_FAILED ? -errno : wake_nobody(t, s, word, FUTEX_WAKE);
 }
 
 static int one_pipe(struct team *t)
@@ -232,6 +260,8 @@ static int run_crowd(struct team *t, int me, struct score *s)
 
 static const struct workload workloads[] = {
 	{"getppid", 1, true, 0, NULL, run_getppid},
+	{"private-futex", 1, true, 0, NULL, run_private_futex},
+	{"shared-futex", 1, true, 0, NULL, run_shared_futex},
 	{"self-pipe", 1, true, SMALL_BYTES, one_pipe, run_self_pipe},
 	{"pipe-pingpong", 2, true, SMALL_BYTES, two_pipes, run_pipe_rally},
 	{"pipe-stream-512", 2, true, 512, one_pipe, run_stream},
