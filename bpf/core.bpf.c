@@ -6,7 +6,7 @@
  * tp_btf hooks need neither kprobes nor trampolines, so they load on hardened
  * kernels. What is not in the table costs one look-up here and returns.
  */
-#include "ipcspy.bpf.h"
+#include "futex.bpf.h"
 
 const volatile struct ipcspy_config cfg = {};
 const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS] = {};
@@ -61,6 +61,8 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 	}
 	if ((__u64)nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
 		return 0;
+	if (fam == FAM_FUTEX && futex_skipped(regs, syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].how))
+		return 0;
 	dispatch(ctx, &enter_progs, fam);
 	return 0;
 }
@@ -78,6 +80,8 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	 * same, and what maps memory: there the address is known now, and was not at entry.
 	 */
 	if (fam != FAM_CTL && fam != FAM_SHM && !task_is_known(bpf_get_current_task_btf()))
+		return 0;
+	if (fam == FAM_FUTEX && futex_skipped(regs, syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].how))
 		return 0;
 	dispatch(ctx, &exit_progs, fam);
 	return 0;

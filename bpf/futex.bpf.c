@@ -3,7 +3,8 @@
  * futex.bpf.c - futex, futex_waitv, futex_wait, futex_wake, futex_requeue.
  *
  * Most futexes are private to a process and no communication between processes;
- * there are very many of them. They cost a look at a flag, unless asked for.
+ * there are very many of them. Those that say so by a flag do not get here, unless asked
+ * for: see core.bpf.c.
  */
 #include "wake.bpf.h"
 
@@ -52,15 +53,6 @@ struct waitv_user {
 
 #define WAITV_LOOK 4   /* words of a futex_waitv that are looked at for the first shared one */
 #define WAITV_MAX  128 /* FUTEX_WAITV_MAX */
-
-/* Private by its flag, and not asked for: the same answer at entry and at exit. */
-static __always_inline bool is_skipped(struct pt_regs *regs, __u8 how)
-{
-	if (takes_private())
-		return false;
-	return (how == FUTEX_CLASSIC && regs->si & FUTEX_PRIVATE_FLAG) ||
-	       (how == FUTEX_ONE && regs->r10 & FUTEX_PRIVATE_FLAG);
-}
 
 struct futex_call {
 	__u64 uaddr;
@@ -122,25 +114,37 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(enter_futex, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
+	struct word_cached *word;
 	struct task_struct *task;
 	struct futex_call c = {};
 	struct objref o = {};
 	struct inflight *in;
 	struct task_ctx *t;
 	bool target;
+	__u64 seq;
 	int err;
 
-	if (is_skipped(regs, row->how))
-		return 0;
 	task = bpf_get_current_task_btf();
 	t = task_find(task);
 	target = is_target(t);
 	if (is_ignored(task, target) || (!target && !futexes_watched) ||
 	    !futex_parse(&c, regs, row))
 		return 0;
-	err = futex_resolve(&o, task, c.uaddr, c.private);
-	if (err ? err != -EBUSY || !target : !futex_admit(&o, task, target))
-		return 0;
+	seq = mm_sequence(task);
+	word = t ? word_slot(t, c.uaddr) : NULL;
+	if (word && seq && word->seq == seq && word->uaddr == c.uaddr) {
+		o = word->obj;
+		err = 0;
+	} else {
+		err = futex_resolve(&o, task, c.uaddr, c.private);
+		if (err ? err != -EBUSY || !target : !futex_admit(&o, task, target))
+			return 0;
+		if (word && !err && !c.private) {
+			word->uaddr = c.uaddr;
+			word->seq = seq;
+			word->obj = o;
+		}
+	}
 	in = op_begin(t, task, nr, c.op, 0);
 	if (!in)
 		return 0;
@@ -179,14 +183,11 @@ static __always_inline bool futex_late(struct inflight *in, struct task_struct *
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
 {
-	const volatile struct ipcspy_sys *row = &syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task;
 	struct sample s = {};
 	struct inflight *in;
 	struct task_ctx *t;
 
-	if (is_skipped(regs, row->how))
-		return 0;
 	task = bpf_get_current_task_btf();
 	t = task_find(task);
 	in = op_end(t, regs->orig_ax);

@@ -17,6 +17,22 @@
 #define VM_MAYSHARE 0x80 /* mapped with MAP_SHARED, writable or not */
 #define PAGE_SHIFT  12
 
+#define FUTEX_PRIVATE_FLAG 128 /* FUTEX2_PRIVATE is the same */
+
+static __always_inline bool takes_private(void)
+{
+	return cfg.mech_mask & (1u << MECH_FUTEX_PRIVATE);
+}
+
+/* Private by its flag, and not asked for: the same answer at entry and at exit. */
+static __always_inline bool futex_skipped(struct pt_regs *regs, __u8 how)
+{
+	if (takes_private())
+		return false;
+	return (how == FUTEX_CLASSIC && regs->si & FUTEX_PRIVATE_FLAG) ||
+	       (how == FUTEX_ONE && regs->r10 & FUTEX_PRIVATE_FLAG);
+}
+
 static __always_inline bool is_futex(__u8 mech)
 {
 	return mech == MECH_FUTEX || mech == MECH_FUTEX_PRIVATE;
@@ -38,8 +54,33 @@ static long word_see(struct task_struct *task, struct vm_area_struct *vma, struc
 		return 0;
 	w->object = inode_id(inode);
 	w->offset = ((__u64)vma->vm_pgoff << PAGE_SHIFT) + (w->addr - vma->vm_start);
-	KREAD(&w->ino, &inode->i_ino);
+	w->ino = file->f_inode->i_ino;
 	return 0;
+}
+
+/*
+ * A number that changes whenever the address space does: while it stays, so does what
+ * an address means. 0: this kernel counts no such thing.
+ */
+static __always_inline __u64 mm_sequence(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	__u32 seq = 0;
+
+	if (!mm)
+		return 0;
+	if (bpf_core_field_exists(struct mm_struct___seqcount, mm_lock_seq.sequence))
+		KREAD(&seq, &((struct mm_struct___seqcount *)mm)->mm_lock_seq.sequence);
+	else if (bpf_core_field_exists(struct mm_struct___int, mm_lock_seq))
+		KREAD(&seq, (__u32 *)&((struct mm_struct___int *)mm)->mm_lock_seq);
+	else
+		return 0;
+	return 1ull << 32 | seq;
+}
+
+static __always_inline struct word_cached *word_slot(struct task_ctx *t, __u64 uaddr)
+{
+	return &t->words[(uaddr >> 2 ^ uaddr >> 6) & (WORD_CACHE - 1)];
 }
 
 static __always_inline void futex_is_private(struct objref *o, struct task_struct *task,

@@ -92,11 +92,21 @@ struct handler_run {
 
 #define HANDLERS_MAX 4 /* power of two */
 
+/* A futex word looked up before, while the address space had this sequence number; 0: none. */
+struct word_cached {
+	__u64 uaddr;
+	__u64 seq;
+	struct objref obj;
+};
+
+#define WORD_CACHE 4 /* power of two */
+
 struct task_ctx {
 	__u32 flags;
 	__u32 handler_cnt; /* ever begun and not returned; the last HANDLERS_MAX are known */
 	struct handler_run handlers[HANDLERS_MAX];
 	struct inflight in;
+	struct word_cached words[WORD_CACHE];
 	struct fd_cached fds[FD_CACHE];
 };
 

@@ -73,6 +73,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct task_ctx *t = task_find(task);
 
 	fd_invalidate(task); /* close-on-exec */
+	if (t)
+		__builtin_memset(t->words, 0, sizeof(t->words));
 	mapper_del(task->tgid);
 	t = target_by_name(t, task, task->comm);
 	if (t)

@@ -7,13 +7,6 @@
 
 #include "op.bpf.h"
 
-#define FUTEX_PRIVATE_FLAG 128 /* FUTEX2_PRIVATE is the same */
-
-static __always_inline bool takes_private(void)
-{
-	return cfg.mech_mask & (1u << MECH_FUTEX_PRIVATE);
-}
-
 __u32 futexes_watched __weak; /* no target touched a word: no stranger's concerns one */
 
 static __always_inline bool futex_admit(const struct objref *o, struct task_struct *task,

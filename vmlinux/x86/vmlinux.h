@@ -138,6 +138,19 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+struct seqcount {
+	unsigned sequence;
+};
+
+/* Since 6.13; the next from 6.4 to 6.12; 6.1 has none, nor one without CONFIG_PER_VMA_LOCK. */
+struct mm_struct___seqcount {
+	struct seqcount mm_lock_seq;
+};
+
+struct mm_struct___int {
+	int mm_lock_seq;
+};
+
 struct mm_struct;
 
 struct rt_mutex_base {
