@@ -143,7 +143,7 @@ GLOBAL int pty_unread(__u64 tty_ptr, __u32 *bytes)
 	if (!port || !data || KREAD(&w.buf, &port->buf.head))
 		return 0;
 	bpf_loop(PORT_BUFS, port_add, &w, 0);
-	KREAD(&head, (__u64 *)&data->commit_head);
+	KREAD(&head, (__u64 *)&data->read_head); /* with the line that is not whole yet */
 	KREAD(&tail, (__u64 *)&data->read_tail);
 	if (w.buf || head - tail > PAGE_BYTES)
 		return 0;

@@ -119,6 +119,7 @@ static int see_mode(struct model *m, struct pty *pty, uint32_t mode)
 	int err = 0;
 
 	pty->mode = mode & ~(uint32_t)PTYF_MASTER;
+	pty->dir[0].pairs.lines = mode & PTYF_CANONICAL;
 	for (int i = 0; i < 2; i++)
 		if (mode & alters[i] && !pty->dir[i].loose && become_loose(m, &pty->dir[i]))
 			err = -ENOMEM;

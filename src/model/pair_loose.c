@@ -5,6 +5,7 @@
 
 #define WRITES_MAX 4096 /* more than a terminal holds bytes, but for the smallest */
 #define READS_MAX  64
+#define AT_ONCE    2048 /* tty_write() puts no more in at a time */
 #define LATE_NS    200000000ull /* a read waits so long for the record of a write */
 
 void pair_loose_init(struct pair_loose *pl, struct chan *c)
@@ -39,6 +40,16 @@ static int give(struct model *m, struct pair_loose *pl, const struct xfer *r, st
 	if (all)
 		pq_done(&pl->writes, w);
 	return err;
+}
+
+/*
+ * Was w in the stream when r left nothing in it? While both were under way only a
+ * reader of lines says so: it does not return before the line is whole.
+ */
+static bool was_in(const struct pair_loose *pl, const struct xfer *w, const struct xfer *r)
+{
+	return w->exit_ns <= r->exit_ns ||
+	       (pl->lines && w->enter_ns < r->exit_ns && w->len <= AT_ONCE);
 }
 
 /* As many bytes as both have left. */
@@ -89,7 +100,7 @@ int pair_loose_write(struct model *m, struct pair_loose *pl, const struct xfer *
 			pq_done(&pl->reads, r);
 	}
 	/* its record is late: that read took it, whatever it became */
-	if (!whole && pl->empty.ep && x->exit_ns <= pl->empty.exit_ns) {
+	if (!whole && pl->empty.ep && was_in(pl, w, &pl->empty)) {
 		e = give(m, pl, &pl->empty, w, w->left, true);
 		if (e)
 			err = e;
@@ -109,7 +120,7 @@ static int drained(struct model *m, struct pair_loose *pl, const struct xfer *r)
 
 	pl->nameless = 0;
 	pl->empty = *r;
-	while ((w = pq_first(&pl->writes)) && w->exit_ns <= r->exit_ns)
+	while ((w = pq_first(&pl->writes)) && was_in(pl, w, r))
 		if (give(m, pl, r, w, w->left, true))
 			err = -ENOMEM;
 	return err;

@@ -22,6 +22,7 @@ struct pair_loose {
 	uint64_t nameless;       /* bytes of before the trace */
 	uint64_t begin_ns;       /* what ended before is in nameless */
 	uint64_t added;          /* bytes read that nobody wrote */
+	bool lines;              /* reads end with a line: the write that ended it was in */
 };
 
 void pair_loose_init(struct pair_loose *pl, struct chan *c);

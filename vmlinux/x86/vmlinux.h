@@ -337,7 +337,7 @@ struct tty_file_private {
 };
 
 struct n_tty_data {
-	unsigned long commit_head;
+	unsigned long read_head;
 	unsigned long read_tail;
 };
 
