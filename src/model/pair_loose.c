@@ -5,7 +5,7 @@
 
 #define WRITES_MAX 4096 /* more than a terminal holds bytes, but for the smallest */
 #define READS_MAX  64
-#define AT_ONCE    2048 /* tty_write() puts no more in at a time */
+#define AT_ONCE    2048         /* tty_write() puts no more in at a time */
 #define LATE_NS    200000000ull /* a read waits so long for the record of a write */
 
 void pair_loose_init(struct pair_loose *pl, struct chan *c)
