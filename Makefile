@@ -135,6 +135,7 @@ asan:
 bench: all $(BENCH)
 	$(Q)tests/bench/run --build $(BUILD)
 
+## bench-quick: the same in short, to see that it runs
 bench-quick: all $(BENCH)
 	$(Q)tests/bench/run --build $(BUILD) --quick
 

@@ -143,9 +143,8 @@ int cmd_doctor(int argc, char **argv)
 		status = cmd_print_help(VERB_DOCTOR);
 	else if (o.version)
 		status = cmd_print_version();
-	else if (*o.rest || o.command || o.format == FORMAT_JSONL)
-		status = cmd_usage(o.format == FORMAT_JSONL ? "doctor knows --format text and json"
-							    : "doctor takes no arguments");
+	else if (*o.rest || o.command)
+		status = cmd_usage("doctor takes no arguments");
 	else
 		status = check_up(o.format == FORMAT_JSON);
 	opts_fini(&o);

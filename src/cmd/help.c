@@ -83,7 +83,7 @@ int cmd_help(int argc, char **argv)
 	while (!err && *o.rest && v->run && (!v->name || strcmp(v->name, *o.rest) != 0))
 		v++;
 	if (!err && !v->run) {
-		strbuf_puts(&why, "no such command: ");
+		strbuf_puts(&why, "no such verb: ");
 		strbuf_put_escaped(&why, *o.rest, strlen(*o.rest));
 		err = -EINVAL;
 	}

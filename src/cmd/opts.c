@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "ipcspy/config.h"
+#include "ipcspy/event.h"
 #include "lib/parse.h"
 #include "model/mech.h"
 
 #define LONG_ONLY    256 /* getopt's value for row i without a letter: LONG_ONLY + i */
 #define HELP_COLUMNS 34
+#define HELP_WIDTH   80
+#define COMM_MAX     (IPCSPY_COMM_LEN - 1)
 
 static unsigned int mech_number(const char *name, unsigned int len)
 {
@@ -33,6 +36,30 @@ static void put_mechs(struct strbuf *sb, uint32_t mask, const char *sep)
 	}
 }
 
+/* All of them, indented and broken for --help. */
+static void put_mech_lines(struct strbuf *sb)
+{
+	size_t used = HELP_WIDTH;
+	enum ipcspy_mech mech;
+
+	for (unsigned int i = 0; (mech = mech_at(i)) != MECH_NONE; i++) {
+		size_t len = strlen(mech_name(mech));
+
+		if (used + 1 + len > HELP_WIDTH) {
+			if (i)
+				strbuf_putc(sb, '\n');
+			strbuf_fill(sb, ' ', HELP_COLUMNS);
+			used = HELP_COLUMNS;
+		} else {
+			strbuf_putc(sb, ' ');
+			used++;
+		}
+		strbuf_puts(sb, mech_name(mech));
+		used += len;
+	}
+	strbuf_putc(sb, '\n');
+}
+
 static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
 {
 	int err = parse_pids(arg, &o->pids, &o->pid_cnt);
@@ -45,11 +72,22 @@ static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
 	return -EINVAL;
 }
 
+/* The kernel keeps COMM_MAX bytes of a name: a longer one without * or ? never matches. */
 static int set_comm(struct opts *o, const char *arg, struct strbuf *why)
 {
-	if (o->comm || !*arg || strlen(arg) > IPCSPY_GLOB_MAX) {
-		strbuf_printf(why, "-n takes one name or pattern such as 'php*', of 1 to %d bytes",
-			      IPCSPY_GLOB_MAX);
+	size_t len = strlen(arg);
+
+	if (o->comm || !len || len > IPCSPY_GLOB_MAX) {
+		strbuf_printf(why,
+			      "-n takes one name of 1 to %d bytes, or a pattern such as 'php*' "
+			      "of at most %d",
+			      COMM_MAX, IPCSPY_GLOB_MAX);
+		return -EINVAL;
+	}
+	if (len > COMM_MAX && !strpbrk(arg, "*?")) {
+		strbuf_printf(why, "names have at most %d bytes; -n '", COMM_MAX);
+		strbuf_put_escaped(why, arg, COMM_MAX);
+		strbuf_puts(why, "' is what would match");
 		return -EINVAL;
 	}
 	o->comm = arg;
@@ -94,11 +132,11 @@ static int set_no_peers(struct opts *o, const char *arg, struct strbuf *why)
 
 static int set_seconds(uint64_t *out, char letter, const char *arg, struct strbuf *why)
 {
-	int err = parse_seconds(arg, out);
+	int err = parse_duration(arg, out);
 
 	if (err != -EINVAL && err != -ERANGE)
 		return err;
-	strbuf_printf(why, "-%c takes seconds, such as 5 or 0.5, not '", letter);
+	strbuf_printf(why, "-%c takes seconds, such as 5, 0.5 or 500ms, not '", letter);
 	strbuf_put_escaped(why, arg, strlen(arg));
 	strbuf_puts(why, "'");
 	return -EINVAL;
@@ -121,21 +159,33 @@ static int set_messages(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
-static int set_format(struct opts *o, const char *arg, struct strbuf *why)
+static int set_format_of(struct opts *o, const char *arg, enum format last, const char *known,
+			 struct strbuf *why)
 {
 	static const char *const names[] = {
 		[FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_JSONL] = "jsonl"};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i <= (size_t)last; i++) {
 		if (!strcmp(arg, names[i])) {
 			o->format = (enum format)i;
 			return 0;
 		}
 	}
-	strbuf_puts(why, "--format takes text, json or jsonl, not '");
+	strbuf_printf(why, "--format takes %s, not '", known);
 	strbuf_put_escaped(why, arg, strlen(arg));
 	strbuf_puts(why, "'");
 	return -EINVAL;
+}
+
+static int set_format(struct opts *o, const char *arg, struct strbuf *why)
+{
+	return set_format_of(o, arg, FORMAT_JSONL, "text, json or jsonl", why);
+}
+
+/* Of a verb that prints no messages. */
+static int set_plain_format(struct opts *o, const char *arg, struct strbuf *why)
+{
+	return set_format_of(o, arg, FORMAT_JSON, "text or json", why);
 }
 
 static int set_output(struct opts *o, const char *arg, struct strbuf *why)
@@ -180,8 +230,9 @@ const struct opt opt_table[] = {
 	{'d', "duration", "SECONDS", VERB_WATCH, "end after this time", set_duration},
 	{'i', "interval", "SECONDS", VERB_WATCH, "report every so often, too", set_interval},
 	{'t', "messages", NULL, VERB_WATCH, "one line for each message received", set_messages},
-	{0, "format", "FORMAT", VERB_WATCH | VERB_DOCTOR,
-	 "text, json, or jsonl (message lines as JSON)", set_format},
+	{0, "format", "FORMAT", VERB_WATCH, "text, json, or jsonl (message lines as JSON)",
+	 set_format},
+	{0, "format", "FORMAT", VERB_DOCTOR, "text or json", set_plain_format},
 	{'o', "output", "FILE", VERB_WATCH, "write to FILE, which is replaced", set_output},
 	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
 	{'h', "help", NULL, VERB_ALL, "this text", set_help},
@@ -232,17 +283,42 @@ static const struct opt *opt_of(int val)
 	return NULL;
 }
 
+/* getopt does not tell a long option that nobody knows from one that could be several. */
+static bool is_ambiguous(const struct getopt_tables *t, const char *word)
+{
+	size_t cnt = 0, len = strcspn(word, "=");
+
+	if (optopt || strncmp(word, "--", 2))
+		return false;
+	for (const struct option *lo = t->longs; lo->name; lo++)
+		cnt += !strncmp(lo->name, word + 2, len - 2);
+	return cnt > 1;
+}
+
+static void put_candidates(struct strbuf *why, const struct getopt_tables *t, const char *word)
+{
+	const char *sep = ": ";
+
+	for (const struct option *lo = t->longs; lo->name; lo++) {
+		if (strncmp(lo->name, word + 2, strcspn(word, "=") - 2))
+			continue;
+		strbuf_printf(why, "%s--%s", sep, lo->name);
+		sep = " or ";
+	}
+}
+
 /* What getopt did not like: word is the argument it stands in. */
-static int bad_option(struct strbuf *why, int val, const char *word)
+static int bad_option(struct strbuf *why, const struct getopt_tables *t, int val, const char *word)
 {
 	const struct opt *opt = optopt ? opt_of(optopt) : NULL;
+	bool ambiguous = is_ambiguous(t, word);
 
 	if (val == ':')
 		strbuf_puts(why, "option needs an argument: ");
 	else if (opt && optopt >= LONG_ONLY)
 		strbuf_puts(why, "option takes no argument: ");
 	else
-		strbuf_puts(why, "unknown or ambiguous option: ");
+		strbuf_puts(why, ambiguous ? "ambiguous option " : "unknown option: ");
 	if (optopt && optopt < LONG_ONLY) {
 		char letter = (char)optopt;
 
@@ -251,6 +327,8 @@ static int bad_option(struct strbuf *why, int val, const char *word)
 	} else {
 		strbuf_put_escaped(why, word, strlen(word));
 	}
+	if (ambiguous)
+		put_candidates(why, t, word);
 	return -EINVAL;
 }
 
@@ -271,7 +349,7 @@ int opts_parse(struct opts *o, unsigned int verb, int argc, char **argv, struct 
 		if (val == -1)
 			break;
 		if (val == '?' || val == ':')
-			return bad_option(why, val, at < argc ? argv[at] : "");
+			return bad_option(why, &tables, val, at < argc ? argv[at] : "");
 		err = opt_of(val)->set(o, optarg, why);
 		if (err)
 			return err;
@@ -333,11 +411,8 @@ void opts_put_help(struct strbuf *sb, unsigned int verb)
 			strbuf_fill(sb, ' ', HELP_COLUMNS - (sb->len - begin));
 		strbuf_puts(sb, opt->help);
 		strbuf_putc(sb, '\n');
-		if (opt->set == set_mechs) {
-			strbuf_fill(sb, ' ', HELP_COLUMNS);
-			put_mechs(sb, UINT32_MAX, " ");
-			strbuf_putc(sb, '\n');
-		}
+		if (opt->set == set_mechs)
+			put_mech_lines(sb);
 	}
 }
 

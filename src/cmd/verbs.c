@@ -9,6 +9,6 @@ const struct verb verbs[] = {
 	{NULL, "[OPTION]... -- COMMAND [ARG]...", "run a command and trace it", VERB_WATCH,
 	 cmd_watch},
 	{"doctor", "doctor", "what this kernel and these privileges give", VERB_DOCTOR, cmd_doctor},
-	{"help", "help [COMMAND]", "this text", VERB_HELP, cmd_help},
+	{"help", "help [VERB]", "this text", VERB_HELP, cmd_help},
 	{NULL, NULL, NULL, 0, NULL},
 };

@@ -7,13 +7,16 @@ _ipcspy_words()
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
 
-# The last name of a list with commas, completed behind those before it.
+# The last name of a list with commas, completed behind those before it, none of them twice.
 _ipcspy_list()
 {
-	local before=""
+	local before="" left="" word
 
 	[[ $2 == *,* ]] && before="${2%,*},"
-	_ipcspy_words "$1" "${2##*,}"
+	for word in $1; do
+		[[ ,$before == *,$word,* ]] || left+="$word "
+	done
+	_ipcspy_words "$left" "${2##*,}"
 	COMPREPLY=("${COMPREPLY[@]/#/$before}")
 }
 
@@ -26,6 +29,12 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 --messages --format --output --verbose --help --version"
 
 	COMPREPLY=()
+	# "--format=json" comes as three words.
+	if [[ $cur == = ]]; then
+		cur=""
+	elif [[ $prev == = ]] && ((COMP_CWORD > 1)); then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		if [[ ${COMP_WORDS[i]} == -- ]]; then
 			# Behind --: a command and whatever it completes.
@@ -46,7 +55,8 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		return
 		;;
 	-n | --name)
-		_ipcspy_words "$(cat /proc/[0-9]*/comm 2>/dev/null | tr -c 'a-zA-Z0-9_.\n-' '?')" "$cur"
+		_ipcspy_words "$(cat /proc/[0-9]*/comm 2>/dev/null | tr -c 'a-zA-Z0-9_.\n-' '?' |
+			sort -u)" "$cur"
 		return
 		;;
 	-m | --mechanism)

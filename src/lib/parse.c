@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NSEC_PER_SEC    1000000000ull
-#define SECONDS_MAX     1000000000ull
-#define FRACTION_DIGITS 9
+#define NSEC_PER_SEC 1000000000ull
+#define SECONDS_MAX  1000000000ull
 
 /* Digits at s (at least one, at most len) as a number; the end of them in *end. */
 static int digits(const char *s, const char **end, uint64_t *out)
@@ -45,28 +44,59 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-int parse_seconds(const char *s, uint64_t *out_ns)
+/* Digits behind a decimal point, in units of 10^-9; the end of them in *end. */
+static int fraction(const char *s, const char **end, uint64_t *out)
 {
-	uint64_t sec, frac_ns = 0, scale = NSEC_PER_SEC;
-	const char *p = s;
-	int err;
+	uint64_t scale = NSEC_PER_SEC, v = 0;
+	const char *p;
 
-	err = digits(s, &p, &sec);
+	for (p = s; *p >= '0' && *p <= '9'; p++) {
+		scale /= 10; /* 0 below 10^-9: those digits say nothing */
+		v += scale * (uint64_t)(*p - '0');
+	}
+	if (p == s)
+		return -EINVAL;
+	*end = p;
+	*out = v;
+	return 0;
+}
+
+static uint64_t unit_ns(const char *unit)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {{"", NSEC_PER_SEC}, {"s", NSEC_PER_SEC}, {"ms", 1000000},
+		     {"us", 1000},       {"ns", 1},           {"m", 60 * NSEC_PER_SEC}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(unit, units[i].name))
+			return units[i].ns;
+	return 0;
+}
+
+int parse_duration(const char *s, uint64_t *out_ns)
+{
+	uint64_t whole = 0, frac = 0, unit, ns;
+	const char *p = s;
+	int err = 0;
+
+	if (*p != '.')
+		err = digits(s, &p, &whole);
+	if (!err && *p == '.')
+		err = fraction(p + 1, &p, &frac);
 	if (err)
 		return err;
-	if (*p == '.') {
-		if (!p[1])
-			return -EINVAL;
-		for (p++; *p >= '0' && *p <= '9'; p++) {
-			scale /= 10; /* 0 below a nanosecond: those digits say nothing */
-			frac_ns += scale * (uint64_t)(*p - '0');
-		}
-	}
-	if (*p)
+	unit = unit_ns(p);
+	if (!unit)
 		return -EINVAL;
-	if (sec >= SECONDS_MAX || sec + frac_ns == 0)
+	if (__builtin_mul_overflow(whole, unit, &ns))
 		return -ERANGE;
-	*out_ns = sec * NSEC_PER_SEC + frac_ns;
+	/* the longest unit is a minute: no overflow */
+	ns += unit > NSEC_PER_SEC ? frac * (unit / NSEC_PER_SEC) : frac * unit / NSEC_PER_SEC;
+	if (!ns || ns >= SECONDS_MAX * NSEC_PER_SEC)
+		return -ERANGE;
+	*out_ns = ns;
 	return 0;
 }
 

@@ -17,8 +17,11 @@
 /* Decimal number in [min, max]. */
 int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* Seconds, with a decimal point if wanted ("5", "0.25"), as nanoseconds; > 0, at most 10^9 s. */
-int parse_seconds(const char *s, uint64_t *out_ns);
+/*
+ * Seconds, with a decimal point if wanted ("5", "0.25", ".25"), or with a unit of
+ * ns, us, ms, s or m behind ("250ms"), as nanoseconds; > 0, below 10^9 s.
+ */
+int parse_duration(const char *s, uint64_t *out_ns);
 
 /*
  * PIDs separated by commas, each >= 1, appended to *pids, an array on the heap

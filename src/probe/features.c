@@ -37,13 +37,17 @@ static const struct {
 	unsigned int bit;
 	const char *name;
 	enum probe_need need;
-	const char *without;
+	const char *gives, *without;
 } caps[] = {
-	{CAP_BPF, "CAP_BPF", NEED_REQUIRED, "no BPF program or map can be created"},
-	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may not read kernel memory"},
+	{CAP_BPF, "CAP_BPF", NEED_REQUIRED, "BPF programs and maps can be created",
+	 "no BPF program or map can be created"},
+	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may read kernel memory",
+	 "programs may not read kernel memory"},
 	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NEED_OPTIONAL,
+	 "programs of other users' processes have names",
 	 "programs of other users' processes stay unnamed"},
 	{CAP_SYS_NICE, "CAP_SYS_NICE", NEED_OPTIONAL,
+	 "raised priority: less is lost on a saturated machine",
 	 "no raised priority: on a saturated machine records may be lost"},
 };
 
@@ -87,39 +91,46 @@ void missing_capabilities(char *buf, size_t len)
 static const struct {
 	const char *row, *type;
 	enum probe_need need;
-	const char *without;
+	const char *gives, *without;
 } hooks[] = {
-	{"tp_btf/sys_enter", "btf_trace_sys_enter", NEED_REQUIRED, "no system call is seen"},
-	{"tp_btf/sys_exit", "btf_trace_sys_exit", NEED_REQUIRED, "no system call is seen"},
-	{"tp_btf/sched_switch", "btf_trace_sched_switch", NEED_REQUIRED, "no blocked time"},
-	{"tp_btf/sched_waking", "btf_trace_sched_waking", NEED_REQUIRED, "no blocked time"},
+	{"tp_btf/sys_enter", "btf_trace_sys_enter", NEED_REQUIRED, "system calls",
+	 "no system call is seen"},
+	{"tp_btf/sys_exit", "btf_trace_sys_exit", NEED_REQUIRED, "system calls",
+	 "no system call is seen"},
+	{"tp_btf/sched_switch", "btf_trace_sched_switch", NEED_REQUIRED, "blocked time",
+	 "no blocked time"},
+	{"tp_btf/sched_waking", "btf_trace_sched_waking", NEED_REQUIRED, "blocked time",
+	 "no blocked time"},
 	{"tp_btf/sched_process_fork", "btf_trace_sched_process_fork", NEED_REQUIRED,
-	 "children and new threads are not followed"},
+	 "children and new threads", "children and new threads are not followed"},
 	{"tp_btf/sched_process_exec", "btf_trace_sched_process_exec", NEED_REQUIRED,
-	 "programs keep their old names"},
+	 "names of programs", "programs keep their old names"},
 	{"tp_btf/task_rename", "btf_trace_task_rename", NEED_OPTIONAL,
-	 "a name set with prctl(PR_SET_NAME) is not seen"},
+	 "names set with prctl(PR_SET_NAME)", "a name set with prctl(PR_SET_NAME) is not seen"},
 	{"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
-	 "a reused pid cannot be told apart"},
+	 "the end of processes", "a reused pid cannot be told apart"},
 };
 
 static void add_kernel(struct table *t)
 {
 	struct utsname u;
 	int major = 0, minor = 0;
+	bool ok;
 
 	if (uname(&u) || sscanf(u.release, "%d.%d", &major, &minor) != 2) {
 		add(t, "kernel", NEED_REQUIRED, false, "uname(2) gives no version");
 		return;
 	}
-	add(t, "kernel", NEED_REQUIRED, major > 6 || (major == 6 && minor >= 1),
-	    "%.40s %.20s; 6.1 or newer is needed", u.release, u.machine);
+	ok = major > 6 || (major == 6 && minor >= 1);
+	add(t, "kernel", NEED_REQUIRED, ok, "%.40s %.20s%s", u.release, u.machine,
+	    ok ? "" : "; 6.1 or newer is needed");
 }
 
 static void add_btf(struct table *t)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	struct uring_hooks uring;
+	bool has_uring;
 	long err = libbpf_get_error(btf);
 
 	add(t, "BTF", NEED_REQUIRED, !err,
@@ -131,12 +142,13 @@ static void add_btf(struct table *t)
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		bool ok = btf__find_by_name_kind(btf, hooks[i].type, BTF_KIND_TYPEDEF) > 0;
 
-		add(t, hooks[i].row, hooks[i].need, ok, "%s%s",
-		    ok ? "without it: " : "missing: ", hooks[i].without);
+		add(t, hooks[i].row, hooks[i].need, ok, "%s",
+		    ok ? hooks[i].gives : hooks[i].without);
 	}
-	add(t, "io_uring hooks", NEED_OPTIONAL, uring_hooks(btf, &uring), "%s%s",
-	    uring.submit_req || uring.submit_sqe ? "without them: " : "missing: ",
-	    "what is sent and received through io_uring is not seen");
+	has_uring = uring_hooks(btf, &uring);
+	add(t, "io_uring hooks", NEED_OPTIONAL, has_uring, "%s",
+	    has_uring ? "requests submitted through io_uring"
+		      : "what is sent and received through io_uring is not seen");
 	btf__free(btf);
 }
 
@@ -168,8 +180,7 @@ size_t probe_features(struct probe_feature *out, size_t max)
 	for (size_t i = 0; i < CAP_CNT; i++) {
 		bool ok = has_cap(eff, caps[i].bit);
 
-		add(&t, caps[i].name, caps[i].need, ok, "%s%s",
-		    ok ? "without it: " : "missing: ", caps[i].without);
+		add(&t, caps[i].name, caps[i].need, ok, "%s", ok ? caps[i].gives : caps[i].without);
 	}
 	add(&t, "pid namespace", NEED_REQUIRED, in_init_pid_ns(), "%s",
 	    in_init_pid_ns() ? "the machine's" : "one of its own: run ipcspy in the machine's");

@@ -17,7 +17,10 @@ USAGE = {"no filter": [], "unknown option": ["--nonesuch"], "unknown letter": ["
          "bad seconds": ["-a", "-d", "soon"], "bad format": ["-a", "--format", "xml"],
          "no option": ["nonesuch"], "no command": ["--"], "command and -a": ["-a", "--", "true"],
          "escape sequence": ["--\033[31mred\n"], "all and pid": ["-a", "-p", "1"],
-         "interval of json": ["-a", "-i", "1", "--format", "json"]}
+         "interval of json": ["-a", "-i", "1", "--format", "json"],
+         "name that cannot be": ["-n", "systemd-journald"], "empty name": ["-n", ""],
+         "ambiguous option": ["--f", "-a"], "lines of doctor": ["doctor", "--format", "jsonl"],
+         "help of nothing": ["help", "nonesuch"]}
 
 
 @case(params=[(name,) for name in USAGE], live=False)
@@ -306,6 +309,37 @@ def says(t, words):
     t.equal("stderr", b"", r.err)
     with open("/dev/full", "w") as full:
         t.run([t.ipcspy, *words.split()], stdout=full, expect=1)
+
+
+@case()
+def doctor_does_not_warn(t):
+    """What is there is not described by what would be lost without it."""
+    rows = strict_json(t.run([t.ipcspy, "doctor", "--format", "json"]).out)["features"]
+    for row in rows:
+        words = row["detail"].replace(":", " ").split()
+        t.ok(f"{row['name']}: what it gives", not row["ok"] or not {"no", "not", "without",
+             "missing", "cannot"} & set(words), row["detail"])
+
+
+COMPLETE = {("-m", "pi"): "pipe", ("--mechanism", "=", "pi"): "pipe", ("-m", "tcp,ud"): "tcp,udp",
+            ("-m", "pipe,pip"): "", ("--format", "=", "j"): "json jsonl", ("--format", "="):
+            "text json jsonl", ("doctor", "--format", "j"): "json", ("doc",): "doctor",
+            ("--fo",): "--follow --format"}
+
+
+@case(live=False)
+def completion(t):
+    """What bash offers for the last word; "=" is a word of its own there."""
+    script = os.path.join(os.path.dirname(__file__), "../../src/completion/ipcspy.bash")
+    for words, want in COMPLETE.items():
+        r = t.run(["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ipcspy; '
+                   'echo "${COMPREPLY[@]}"', script, "ipcspy", *words])
+        t.equal(f"offered for {' '.join(words)}", want.split(), r.text.split())
+    r = t.run(["bash", "-c", 'source "$0"; COMP_WORDS=(ipcspy -n ""); COMP_CWORD=2; _ipcspy; '
+               'printf "%s\\n" "${COMPREPLY[@]}"', script])
+    names = r.text.split()
+    t.ok("names are offered", names)
+    t.equal("each once", sorted(set(names)), sorted(names))
 
 
 @case()

@@ -77,6 +77,12 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(p.o.duration_ns, 1000000000);
 	done(&p);
 
+	parse(&p, VERB_WATCH, "-n systemd-journal* -d 500ms -i .5");
+	assert_int_equal(p.err, 0);
+	assert_int_equal(p.o.duration_ns, 500000000);
+	assert_int_equal(p.o.interval_ns, 500000000);
+	done(&p);
+
 	parse(&p, VERB_WATCH, "-a --format json");
 	assert_int_equal(p.err, 0);
 	assert_true(p.o.all);
@@ -128,22 +134,25 @@ static void bad_lines_are_explained(void **state)
 		{"-p", "needs an argument: -p"},
 		{"--pid", "needs an argument: --pid"},
 		{"--no-peers=x -a", "takes no argument: --no-peers=x"},
-		{"-x", "unknown or ambiguous option: -x"},
-		{"-a -fx", "unknown or ambiguous option: -x"},
-		{"--nope", "unknown or ambiguous option: --nope"},
+		{"-x", "unknown option: -x"},
+		{"-a -fx", "unknown option: -x"},
+		{"--nope", "unknown option: --nope"},
+		{"--formatted", "unknown option: --formatted"},
 		{"-a --nope=\033[1m", "--nope=\\x1b[1m"},
-		{"--f -a", "unknown or ambiguous option: --f"}, /* --follow, --format */
+		{"--f -a", "ambiguous option --f: --follow or --format"},
+		{"--fo=x -a", "ambiguous option --fo=x: --follow or --format"},
 		{"-m pipe,smoke", "unknown mechanism 'smoke'; known are pipe, fifo,"},
 		{"-m ,", "unknown mechanism ''"},
 		{"-d 0 -a", "-d takes seconds"},
-		{"-d 1s -a", "not '1s'"},
+		{"-d 1x -a", "not '1x'"},
 		{"-i x -a", "-i takes seconds"},
 		{"--format xml -a", "--format takes text, json or jsonl"},
 		{"-n a -n b", "-n takes one name"},
 		{"-a -i 1 -t", "not with -t"},
 		{"-a -i 1 --format json", "not with -t"},
 		{"-n 0123456789012345678901234567890123456789012345678901234567890123",
-		 "1 to 63 bytes"},
+		 "of 1 to 15 bytes, or a pattern such as 'php*' of at most 63"},
+		{"-n systemd-journald", "-n 'systemd-journal' is what would match"},
 	};
 	struct parsed p;
 
@@ -164,6 +173,14 @@ static void verbs_have_their_own_options(void **state)
 	parse(&p, VERB_DOCTOR, "--format json --version");
 	assert_int_equal(p.err, 0);
 	assert_true(p.o.version);
+	done(&p);
+	parse(&p, VERB_DOCTOR, "--format jsonl");
+	assert_int_equal(p.err, -EINVAL);
+	assert_string_equal(p.why.s, "--format takes text or json, not 'jsonl'");
+	done(&p);
+	parse(&p, VERB_DOCTOR, "--f json"); /* the one there is */
+	assert_int_equal(p.err, 0);
+	assert_int_equal(p.o.format, FORMAT_JSON);
 	done(&p);
 	parse(&p, VERB_DOCTOR, "-p 1");
 	assert_int_equal(p.err, -EINVAL);
@@ -281,26 +298,76 @@ static void documents_know_no_other_option(void **state)
 	for (const char *p = man; (p = strstr(p, "\n.It Fl ")); p++)
 		items++;
 	for (const struct opt *opt = opt_table; opt->name; opt++)
-		rows++;
+		rows += (opt->verbs & VERB_WATCH) != 0;
 	assert_int_equal(items, rows);
 	free(man);
 }
 
-static void documents_know_every_mechanism(void **state)
+/* Every word from behind `from` up to `to` names a mechanism, and every mechanism is there. */
+static void assert_mechs(char *text, const char *from, const char *to, const char *where)
 {
-	char *man = slurp("src/ipcspy.8"), *words = slurp("src/completion/ipcspy.bash");
+	uint32_t seen = 0, all = 0;
 	enum ipcspy_mech mech;
-	char word[64];
+	char *save = NULL, *begin = strstr(text, from), *end;
+
+	end = begin ? strstr(begin + strlen(from), to) : NULL;
+	if (!end)
+		fail_msg("no list of mechanisms in %s", where);
+	*end = '\0';
+	for (char *w = strtok_r(begin + strlen(from), " ,|\\\n", &save); w;
+	     w = strtok_r(NULL, " ,|\\\n", &save)) {
+		if (!strcmp(w, ".Cm") || !strcmp(w, "."))
+			continue;
+		mech = mech_by_name(w, (unsigned int)strlen(w));
+		if (mech == MECH_NONE)
+			fail_msg("'%s', which %s has, is no mechanism", w, where);
+		seen |= 1u << mech;
+	}
+	for (unsigned int i = 0; (mech = mech_at(i)) != MECH_NONE; i++) {
+		if (!(seen & 1u << mech))
+			fail_msg("'%s' is not in %s", mech_name(mech), where);
+		all |= 1u << mech;
+	}
+	assert_int_equal(seen, all);
+}
+
+static void documents_know_the_mechanisms(void **state)
+{
+	static const struct {
+		const char *path, *from, *to;
+	} docs[] = {
+		{"README.md", "--mechanism MECH[,MECH]...` | only `", "` |"},
+		{"src/ipcspy.8", "Only these mechanisms:", "\nAll but"},
+		{"src/completion/ipcspy.bash", "local mechanisms=\"", "\""},
+	};
+	struct strbuf help;
 
 	(void)state;
 	assert_int_not_equal(mech_at(0), MECH_NONE);
-	for (unsigned int i = 0; (mech = mech_at(i)) != MECH_NONE; i++) {
-		assert_has(words, mech_name(mech), "the completion");
-		snprintf(word, sizeof(word), ".Cm %s", mech_name(mech));
-		assert_has(man, word, "the manual page");
+	for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
+		char *text = slurp(docs[i].path);
+
+		assert_mechs(text, docs[i].from, docs[i].to, docs[i].path);
+		free(text);
 	}
-	free(words);
-	free(man);
+	strbuf_init(&help);
+	opts_put_help(&help, VERB_WATCH);
+	assert_mechs(help.s, "only these mechanisms\n", "--no-peers", "the help");
+	strbuf_fini(&help);
+}
+
+static void help_fits_a_terminal(void **state)
+{
+	struct strbuf help;
+
+	(void)state;
+	strbuf_init(&help);
+	opts_put_help(&help, VERB_WATCH);
+	opts_put_help(&help, VERB_DOCTOR);
+	for (const char *p = help.s; *p; p = strchr(p, '\n') + 1)
+		assert_true(strchr(p, '\n') - p <= 80);
+	assert_non_null(strstr(help.s, "text or json\n"));
+	strbuf_fini(&help);
 }
 
 int main(void)
@@ -313,7 +380,8 @@ int main(void)
 		cmocka_unit_test(filter_is_told_as_typed),
 		cmocka_unit_test(documents_know_every_option),
 		cmocka_unit_test(documents_know_no_other_option),
-		cmocka_unit_test(documents_know_every_mechanism),
+		cmocka_unit_test(documents_know_the_mechanisms),
+		cmocka_unit_test(help_fits_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
