@@ -68,6 +68,7 @@ int msgqueue_op(struct model *m, struct obj *o, struct chan *c, struct proc *p,
 		msgqueue_removed(m, o, c, op->hdr.ts_ns);
 	if (!send && op->hdr.flags & OPF_BACKLOG && !op->backlog)
 		seen_empty(q, op->hdr.ts_ns);
+	chan_hold(m, c);
 	if (!moved)
 		return 0;
 	xfer_init(&x, ep, op);

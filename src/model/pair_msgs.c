@@ -76,11 +76,24 @@ static void lost(struct pair_msgs *pm, struct xfer *w)
 	pq_done(&pm->sends, w);
 }
 
+static void note_gone(struct pair_msgs *pm, uint64_t before_ns, uint64_t at_ns)
+{
+	if (!pm->gone.at_ns) {
+		pm->gone.before_ns = before_ns;
+		pm->gone.at_ns = at_ns;
+	}
+}
+
 /* Entries that r overtook for so long that it was no reordering. */
-static void drop_passed(struct pair_msgs *pm, uint32_t cnt, uint64_t sent_ns)
+static void drop_passed(struct pair_msgs *pm, uint32_t cnt, uint64_t sent_ns, uint64_t now_ns)
 {
 	struct xfer *w;
 
+	if (pm->patient) {
+		if (cnt)
+			note_gone(pm, sent_ns, now_ns);
+		return;
+	}
 	while (cnt-- && (w = pq_first(&pm->sends)) && w->exit_ns + pm->settle_ns < sent_ns)
 		lost(pm, w);
 }
@@ -106,7 +119,7 @@ static int pair(struct model *m, struct pair_msgs *pm, const struct xfer *r, str
 		err = flow_message(m, f, w, r, how_of(pm, r, w, at));
 	}
 	pq_done(&pm->sends, w);
-	drop_passed(pm, at, sent_ns);
+	drop_passed(pm, at, sent_ns, r->exit_ns);
 	return err;
 }
 
@@ -147,7 +160,9 @@ void pair_msgs_empty(struct pair_msgs *pm, uint64_t at_ns)
 	if (at_ns > pm->empty_ns)
 		pm->empty_ns = at_ns;
 	pm->unknown = 0;
-	if (pm->recvs.cnt)
+	if (pm->patient)
+		note_gone(pm, at_ns, at_ns);
+	if (pm->patient || pm->recvs.cnt)
 		return;
 	while ((w = pq_first(&pm->sends)) && w->exit_ns + pm->settle_ns < at_ns)
 		lost(pm, w);
@@ -220,6 +235,11 @@ int pair_msgs_settle(struct model *m, struct pair_msgs *pm, uint64_t now_ns, boo
 		if (e)
 			err = e;
 		pq_done(&pm->recvs, r);
+	}
+	if (pm->gone.at_ns && pm->gone.at_ns + pm->settle_ns < now_ns) {
+		while ((w = pq_first(&pm->sends)) && w->exit_ns < pm->gone.before_ns)
+			lost(pm, w);
+		pm->gone.at_ns = 0;
 	}
 	while (finish && (w = pq_first(&pm->sends)) && w->exit_ns < pm->empty_ns)
 		lost(pm, w);

@@ -22,6 +22,15 @@ struct pair_msgs {
 	uint64_t found_ns; /* when messages were found in the queue, 0: none were */
 	uint64_t empty_ns; /* the queue was seen empty then */
 	uint64_t last_recv_ns;
+	/*
+	 * What was sent before gone.before_ns had left the queue at gone.at_ns, as far as it
+	 * is seen from one receive; another's record may still be on its way. Not used by
+	 * queues that drop: there the answer is needed at once. at_ns 0: nothing noted.
+	 */
+	struct {
+		uint64_t before_ns, at_ns;
+	} gone;
+	bool patient;
 	uint64_t settle_ns; /* how long either half may come after the other, SETTLE_NS at first */
 	uint32_t limit;     /* how many messages the queue can hold, 0 unknown */
 	bool drops;         /* messages can vanish */
@@ -57,7 +66,7 @@ int pair_msgs_move(struct model *m, struct pair_msgs *to, struct pair_msgs *from
 
 static inline bool pair_msgs_waits(const struct pair_msgs *pm)
 {
-	return pm->recvs.cnt != 0;
+	return pm->recvs.cnt != 0 || (pm->gone.at_ns && pm->sends.cnt);
 }
 
 #endif

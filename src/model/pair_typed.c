@@ -72,6 +72,7 @@ static struct typed_class *class_of(struct pair_typed *pt, uint64_t type)
 	tc->type = type;
 	pair_msgs_init(&tc->msgs, pt->chan, false);
 	tc->msgs.settle_ns = TYPED_SETTLE_NS;
+	tc->msgs.patient = true;
 	if (hmap_put(&pt->by_type, type, tc)) {
 		free(tc);
 		return NULL;

@@ -474,6 +474,57 @@ def queue_attach_with_messages(t):
         t.equal(f"{mechanism}: unpaired", 0, chan["unpaired"])
 
 
+ALIKE = """
+mq, msg = mq_open("/ipcspy-e2e.alike"), msgget()
+mq_unlink("/ipcspy-e2e.alike")
+
+def fill():
+    for i in range(4):
+        mq_send(mq, b"same")
+        msgsnd(msg, 1, b"same")
+
+def feed():
+    signal.sigwait({signal.SIGUSR1})
+    fill()
+
+def serve():
+    signal.sigwait({signal.SIGUSR1})
+    time.sleep(0.3)
+    for i in range(8):
+        mq_receive(mq)
+        msgrcv(msg)
+        time.sleep(0.1)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+fill()
+kids = [child(serve), child(feed)]
+print(*kids, flush=True)
+for pid in kids:
+    os.waitpid(pid, 0)
+msgctl(msg)
+"""
+
+
+@case()
+def queue_attach_alike(t):
+    """Messages that only their order tells apart: those from before come out first."""
+    p = t.start([PYTHON, t.script(HEADER + ALIKE)])
+    kids = printed_pids(p, 2)
+
+    def act():
+        for pid in kids:
+            os.kill(pid, signal.SIGUSR1)
+        t.end(p)
+
+    report = trace_around(t, kids, act)
+    for mechanism in QUEUES:
+        chan = only_queue(t, report, mechanism)
+        t.equal(f"{mechanism}: flow", [(4, 16)], flow_counts(report, chan))
+        flow, = [f for f in report["flows"] if f["channel"] == chan["id"]]
+        t.ok(f"{mechanism}: each waited for the four before it", flow["latency_ns"]["min"] >
+             650 * MS, str(flow["latency_ns"]))
+
+
 BLOCKED = """
 mq, msg = mq_open("/ipcspy-e2e.blocked"), msgget()
 mq_unlink("/ipcspy-e2e.blocked")
