@@ -25,13 +25,29 @@
 #define SEND_SIG_PRIV   1 /* from the kernel */
 #define SI_KERNEL       0x80
 
-static __always_inline int code_of(struct kernel_siginfo *info)
+/*
+ * The siginfo as a number: the verifier takes the argument for a pointer to one,
+ * and removes the question whether it is.
+ */
+static __always_inline __u64 info_of(unsigned long long *arg)
 {
-	if ((__u64)info == SEND_SIG_NOINFO)
+	__u64 info = 0;
+
+	KREAD(&info, (__u64 *)arg);
+	return info;
+}
+
+static __always_inline int code_of(__u64 info_ptr)
+{
+	struct kernel_siginfo *info = (void *)info_ptr;
+	int code = 0;
+
+	if (info_ptr == SEND_SIG_NOINFO)
 		return SI_USER;
-	if ((__u64)info == SEND_SIG_PRIV)
+	if (info_ptr == SEND_SIG_PRIV)
 		return SI_KERNEL;
-	return info->si_code;
+	KREAD(&code, &info->si_code);
+	return code;
 }
 
 /* The row of the call that a task is inside of, if it is one that sends signals. */
@@ -51,14 +67,14 @@ static __always_inline const volatile struct ipcspy_sys *sending_call(struct tas
  * current task is merely the one that a timer, a terminal or an exit met.
  */
 static __always_inline bool sent_by_current(struct task_struct *self, struct task_struct *to,
-					    struct kernel_siginfo *info, int code)
+					    __u64 info, int code)
 {
 	const volatile struct ipcspy_sys *row;
 
 	if (self->flags & PF_KTHREAD)
 		return false;
 	/* to another: the parent's death (prctl(2), PR_SET_PDEATHSIG); to itself: SIGPIPE */
-	if ((__u64)info == SEND_SIG_NOINFO)
+	if (info == SEND_SIG_NOINFO)
 		return self->tgid != to->tgid;
 	if (code == SI_USER || code == SI_QUEUE || code == SI_TKILL || code == SI_MESGQ)
 		return true;
@@ -175,7 +191,8 @@ int BPF_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_stru
 	struct task_struct *self = bpf_get_current_task_btf();
 	struct task_ctx *to = task_find(task), *from = NULL;
 	bool sent, to_target = is_target(to), from_target = false;
-	int code = code_of(info);
+	__u64 info_ptr = info_of(&ctx[1]);
+	int code = code_of(info_ptr);
 	struct objref o = {};
 	struct op_vals *e;
 
@@ -184,7 +201,7 @@ int BPF_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_stru
 		return 0;
 	if (task->flags & PF_KTHREAD)
 		return 0;
-	sent = sent_by_current(self, task, info, code);
+	sent = sent_by_current(self, task, info_ptr, code);
 	if (sent) {
 		from = task_find(self);
 		from_target = is_target(from);
@@ -248,7 +265,7 @@ int BPF_PROG(on_deliver, int sig, struct kernel_siginfo *info, struct k_sigactio
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
 	bool target = is_target(t), death = sig == SIGKILL;
-	int code = code_of(info);
+	int code = code_of(info_of(&ctx[1]));
 	struct objref o = {};
 	struct op_vals *e;
 

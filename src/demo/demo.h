@@ -42,6 +42,8 @@ enum demo_opt {
 	DEMO_OPT_CANONICAL = 1u << 18,
 	DEMO_OPT_OUTPUT = 1u << 19,
 	DEMO_OPT_PULL = 1u << 20,
+	DEMO_OPT_TAKER = 1u << 20,
+	DEMO_OPT_STANDARD = 1u << 21,
 };
 
 /* What every workload that exchanges messages between senders and receivers heeds. */
@@ -71,6 +73,8 @@ struct demo_opts {
 	uint64_t priorities; /* message seq has priority seq modulo this */
 	uint64_t types;      /* message seq has type 1 + seq modulo this */
 	const char *select;  /* how receivers choose among types, NULL: any */
+	const char *taker;   /* signals: how receivers take them, NULL: by handler */
+	bool standard;       /* signals: of a number that is not queued */
 	const char *truth;   /* file, "-" for stdout, NULL none */
 };
 
@@ -103,6 +107,7 @@ struct demo_workload {
 	ROW(eventfd)        \
 	ROW(pty)            \
 	ROW(process_vm)     \
+	ROW(signal)         \
 	ROW(pipeline)       \
 	ROW(deadlock)       \
 	ROW(leak)           \

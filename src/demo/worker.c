@@ -134,7 +134,7 @@ int worker_send(struct worker *w, struct port *p, uint64_t seq)
 	atomic_store_explicit(&s->call_since_ns, 0, memory_order_relaxed);
 	if (sample && slept_ns)
 		sample->blocked_ns = slept_ns;
-	s->bytes += len;
+	s->bytes += p->ops->bodiless ? 0 : len;
 	atomic_fetch_add_explicit(&s->messages, 1, memory_order_relaxed);
 	return 0;
 }
@@ -208,8 +208,10 @@ static int take_message(struct worker *w, struct port *p, const struct msg_heade
 		sample->flow_plus_1 = (uint32_t)flow + 1;
 	}
 	run->flows[flow].messages++;
-	run->flows[flow].bytes += h->len;
-	w->proc->recv.bytes += h->len;
+	if (!p->ops->bodiless) {
+		run->flows[flow].bytes += h->len;
+		w->proc->recv.bytes += h->len;
+	}
 	atomic_fetch_add_explicit(&w->proc->recv.messages, 1, memory_order_relaxed);
 	if (p->ops->taken)
 		p->ops->taken(p, h->len);

@@ -33,7 +33,8 @@ struct port_ops {
 	void (*admit)(struct worker *w, struct port *p, size_t len);
 	/* After a message was received. NULL: nothing to do. */
 	void (*taken)(struct port *p, size_t len);
-	bool stream; /* receives may cut messages anywhere */
+	bool stream;   /* receives may cut messages anywhere */
+	bool bodiless; /* messages carry no bytes that anybody could count */
 };
 
 #define PORT_ANY_CHAN ~0u
