@@ -109,6 +109,10 @@ static const struct {
 	 "names set with prctl(PR_SET_NAME)", "a name set with prctl(PR_SET_NAME) is not seen"},
 	{"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
 	 "the end of processes", "a reused pid cannot be told apart"},
+	 "a reused pid cannot be told apart"},
+	{"tp_btf/signal_generate", "btf_trace_signal_generate", NEED_REQUIRED, "no signal is seen"},
+	{"tp_btf/signal_deliver", "btf_trace_signal_deliver", NEED_REQUIRED,
+	 "what becomes of a signal is not seen"},
 };
 
 static void add_kernel(struct table *t)
