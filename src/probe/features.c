@@ -92,29 +92,28 @@ static const struct {
 	const char *row, *type;
 	enum probe_need need;
 	const char *gives, *without;
-} hooks[] = {{"tp_btf/sys_enter", "btf_trace_sys_enter", NEED_REQUIRED, "system calls",
-	      "no system call is seen"},
-	     {"tp_btf/sys_exit", "btf_trace_sys_exit", NEED_REQUIRED, "system calls",
-	      "no system call is seen"},
-	     {"tp_btf/sched_switch", "btf_trace_sched_switch", NEED_REQUIRED, "blocked time",
-	      "no blocked time"},
-	     {"tp_btf/sched_waking", "btf_trace_sched_waking", NEED_REQUIRED, "blocked time",
-	      "no blocked time"},
-	     {"tp_btf/sched_process_fork", "btf_trace_sched_process_fork", NEED_REQUIRED,
-	      "children and new threads", "children and new threads are not followed"},
-	     {"tp_btf/sched_process_exec", "btf_trace_sched_process_exec", NEED_REQUIRED,
-	      "names of programs", "programs keep their old names"},
-	     {"tp_btf/task_rename", "btf_trace_task_rename", NEED_OPTIONAL,
-	      "names set with prctl(PR_SET_NAME)",
-	      "a name set with prctl(PR_SET_NAME) is not seen"},
-	     {"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
-	      "the end of processes", "a reused pid cannot be told apart"},
-	     "a reused pid cannot be told apart"},
-  {"tp_btf/signal_generate", "btf_trace_signal_generate", NEED_REQUIRED, "no signal is seen"},
-  {"tp_btf/signal_deliver", "btf_trace_signal_deliver", NEED_REQUIRED,
-   "what becomes of a signal is not seen"},
-}
-;
+} hooks[] = {
+	{"tp_btf/sys_enter", "btf_trace_sys_enter", NEED_REQUIRED, "system calls",
+	 "no system call is seen"},
+	{"tp_btf/sys_exit", "btf_trace_sys_exit", NEED_REQUIRED, "system calls",
+	 "no system call is seen"},
+	{"tp_btf/sched_switch", "btf_trace_sched_switch", NEED_REQUIRED, "blocked time",
+	 "no blocked time"},
+	{"tp_btf/sched_waking", "btf_trace_sched_waking", NEED_REQUIRED, "blocked time",
+	 "no blocked time"},
+	{"tp_btf/sched_process_fork", "btf_trace_sched_process_fork", NEED_REQUIRED,
+	 "children and new threads", "children and new threads are not followed"},
+	{"tp_btf/sched_process_exec", "btf_trace_sched_process_exec", NEED_REQUIRED,
+	 "names of programs", "programs keep their old names"},
+	{"tp_btf/task_rename", "btf_trace_task_rename", NEED_OPTIONAL,
+	 "names set with prctl(PR_SET_NAME)", "a name set with prctl(PR_SET_NAME) is not seen"},
+	{"tp_btf/sched_process_exit", "btf_trace_sched_process_exit", NEED_REQUIRED,
+	 "the end of processes", "a reused pid cannot be told apart"},
+	{"tp_btf/signal_generate", "btf_trace_signal_generate", NEED_REQUIRED, "signals",
+	 "no signal is seen"},
+	{"tp_btf/signal_deliver", "btf_trace_signal_deliver", NEED_REQUIRED,
+	 "what becomes of signals", "what becomes of a signal is not seen"},
+};
 
 static void add_kernel(struct table *t)
 {
