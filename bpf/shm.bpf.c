@@ -22,29 +22,26 @@
 extern volatile __u32 snap_targets; /* see snap.bpf.c */
 extern volatile __u32 snap_obj_flags;
 
-/* A range of a process's memory, and what the kernel says is there. */
-struct area {
-	__u64 file;
-	__u64 vm_start, vm_end, vm_pgoff, vm_flags;
-};
-
 /* A range that a record is about; mremap: and where it was. */
 struct range {
-	__u64 start, len;
+	__u64 start, len; /* len 0: to the end of what is there */
 	__u64 from, from_len;
 	__u64 offset;
+	__u64 file; /* what is there; 0: nothing that is shared */
 	__u32 flags, pad;
 };
 
-static long area_look(struct task_struct *task, struct vm_area_struct *vma, void *arg)
+static long range_look(struct task_struct *task, struct vm_area_struct *vma, void *arg)
 {
-	struct area *a = arg;
+	struct range *r = arg;
 
-	a->vm_start = vma->vm_start;
-	a->vm_end = vma->vm_end;
-	a->vm_pgoff = vma->vm_pgoff;
-	a->vm_flags = vma->vm_flags;
-	KREAD(&a->file, (__u64 *)&vma->vm_file);
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return 0;
+	if (!r->len)
+		r->len = vma->vm_end - r->start;
+	r->offset = (vma->vm_pgoff << PAGE_SHIFT) + (r->start - vma->vm_start);
+	r->flags = map_rights(vma->vm_flags);
+	KREAD(&r->file, (__u64 *)&vma->vm_file);
 	return 0;
 }
 
@@ -60,7 +57,7 @@ static __always_inline void range_emit(const struct range *r, const struct objre
 	hdr_init(&e->hdr, EV_MAP, sizeof(*e), task->tgid, task->pid, r->flags, bpf_ktime_get_ns());
 	e->chan = o->id;
 	e->start = r->start;
-	e->len = r->len;
+	e->len = PAGE_UP(r->len);
 	e->offset = r->offset;
 	e->from = r->from;
 	e->from_len = r->from_len;
@@ -73,7 +70,7 @@ static __always_inline void range_emit(const struct range *r, const struct objre
 GLOBAL int range_changed(__u64 start, __u64 len, __u32 flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct range r = {.start = start, .len = PAGE_UP(len), .flags = flags};
+	struct range r = {.start = start, .len = len, .flags = flags};
 	struct objref o = {.mech = MECH_SHM};
 
 	if (is_mapper(task->tgid))
@@ -82,23 +79,37 @@ GLOBAL int range_changed(__u64 start, __u64 len, __u32 flags)
 }
 
 /* True: the mapping is to be told, and all that its record names was described. */
-static __noinline bool shm_admit(const struct objref *o, __u64 file, struct task_struct *task,
-				 struct task_ctx *t)
+GLOBAL int file_admit(__u64 file)
 {
-	bool target = is_target(t);
-	__u64 id = o->id;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_ctx *t = task_find(task);
+	struct objref o = {};
+	__u64 id;
 
-	if (target)
-		watch_key(o->wkey, 0);
-	else if (!is_watched(o->wkey, 0) || !shm_writable(o))
-		return false;
+	if (!shm_resolve(&o, file))
+		return 0;
+	if (is_target(t))
+		watch_key(o.wkey, 0);
+	else if (!is_watched(o.wkey, 0) || !shm_writable(&o))
+		return 0;
 	if (!t)
 		t = task_make(task);
 	if (!t)
-		return false;
+		return 0;
 	task_describe(t, task);
 	mapper_add(task->tgid);
-	return bpf_map_lookup_elem(&objects, &id) || shm_emit(o, file, pid_tgid_of(task));
+	id = o.id;
+	return bpf_map_lookup_elem(&objects, &id) || shm_emit(&o, file, pid_tgid_of(task));
+}
+
+/* Apart from file_admit(), for the stack's sake. */
+GLOBAL int range_tell(const struct range *r)
+{
+	struct objref o = {};
+
+	if (r && shm_resolve(&o, r->file))
+		range_emit(r, &o, bpf_get_current_task_btf());
+	return 0;
 }
 
 /*
@@ -107,20 +118,12 @@ static __noinline bool shm_admit(const struct objref *o, __u64 file, struct task
  */
 GLOBAL int range_mapped(__u64 start, __u64 len, __u64 from, __u64 from_len)
 {
-	struct range r = {.start = start, .from = from, .from_len = from_len};
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct objref o = {};
-	struct area a = {};
+	struct range r = {.start = start, .len = len, .from = from, .from_len = from_len};
 
-	if (bpf_find_vma(task, start, area_look, &a, 0))
+	if (bpf_find_vma(bpf_get_current_task_btf(), start, range_look, &r, 0) || !r.file ||
+	    !file_admit(r.file))
 		return 0;
-	if (!(a.vm_flags & VM_MAYSHARE) || !a.file || !shm_resolve(&o, a.file) ||
-	    !shm_admit(&o, a.file, task, task_find(task)))
-		return 0;
-	r.len = len ? PAGE_UP(len) : a.vm_end - start;
-	r.offset = (a.vm_pgoff << PAGE_SHIFT) + (start - a.vm_start);
-	r.flags = map_rights(a.vm_flags);
-	range_emit(&r, &o, task);
+	range_tell(&r);
 	return 1;
 }
 
@@ -251,10 +254,9 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	struct scratch *s = get_scratch();
 	struct objref o = {};
 	struct task_ctx *t;
-	struct area a = {};
 	struct ev_map *e;
 	bool target, known;
-	__u64 id;
+	__u64 id, file = 0;
 
 	if (!task || !vma || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
@@ -264,31 +266,31 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	target = is_target(t);
 	if (!target && (snap_targets || !cfg.peers))
 		return 0;
-	area_look(task, vma, &a);
-	if (!a.file || !shm_resolve(&o, a.file))
+	KREAD(&file, (__u64 *)&vma->vm_file);
+	if (!file || !shm_resolve(&o, file))
 		return 0;
 	if (target)
 		watch_key(o.wkey, 0);
 	else if (!is_watched(o.wkey, 0) || !shm_writable(&o))
 		return 0;
-	if (snap_targets || !shm_describe(&o, a.file, pid_tgid_of(task), snap_obj_flags))
+	if (snap_targets || !shm_describe(&o, file, pid_tgid_of(task), snap_obj_flags))
 		return 0;
 	id = o.id;
 	known = bpf_map_lookup_elem(&objects, &id);
 	e = &s->map;
 	hdr_init(&e->hdr, EV_MAP, sizeof(*e), task->tgid, task->pid,
-		 map_rights(a.vm_flags) | MAPF_SNAPSHOT, bpf_ktime_get_ns());
+		 map_rights(vma->vm_flags) | MAPF_SNAPSHOT, bpf_ktime_get_ns());
 	e->chan = o.id;
-	e->start = a.vm_start;
-	e->len = a.vm_end - a.vm_start;
-	e->offset = a.vm_pgoff << PAGE_SHIFT;
+	e->start = vma->vm_start;
+	e->len = vma->vm_end - vma->vm_start;
+	e->offset = vma->vm_pgoff << PAGE_SHIFT;
 	e->mech = o.mech;
 	proc_fill(&s->proc, task, target ? PROCF_TARGET : 0);
 	/* see snap_files() */
 	if (!(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &s->proc, sizeof(s->proc)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
-	    (!known && shm_path(&o, a.file, pid_tgid_of(task)) &&
+	    (!known && shm_path(&o, file, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
 	    bpf_seq_write(seq, e, sizeof(*e)))
 		return 0;

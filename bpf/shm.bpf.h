@@ -124,10 +124,17 @@ static __always_inline bool shm_writable(const struct objref *o)
 }
 
 /* The key in the name "SYSV%08x": IPC_RMID takes it from the segment itself. */
-static __always_inline __u32 key_of_name(__u64 digits)
+GLOBAL __u32 sysv_shm_key(__u64 file_ptr)
 {
+	struct dentry *pseudo = pseudo_dentry(file_ptr);
+	const unsigned char *name = NULL;
+	__u64 digits = 0;
 	__u32 key = 0;
 
+	if (!pseudo)
+		return 0;
+	KREAD(&name, &pseudo->d_name.name);
+	KREAD(&digits, (__u64 *)(name + 4));
 	for (int i = 0; i < 8; i++) {
 		__u32 c = digits >> 8 * i & 0xff;
 
@@ -154,23 +161,16 @@ static __always_inline __u64 shm_ns(__u64 file_ptr, __u32 id)
 }
 
 /* What only a System V segment has; vals[1] as struct ev_obj says. */
-GLOBAL __u64 sysv_shm_vals(const struct objref *o, __u64 file_ptr)
+GLOBAL __u64 sysv_shm_vals(__u64 file_ptr, __u32 id)
 {
-	struct dentry *pseudo = pseudo_dentry(file_ptr);
-	const unsigned char *name = NULL;
-	struct objref seg = {};
-	struct shmid_kernel *shm;
+	__u64 vals = (__u64)sysv_shm_key(file_ptr) << 32;
 	struct pid *creator = NULL;
-	__u64 vals, digits = 0;
+	struct shmid_kernel *shm;
+	struct objref seg = {};
 	__u16 mode = 0;
 	int nr = 0;
 
-	if (!o || !pseudo)
-		return 0;
-	KREAD(&name, &pseudo->d_name.name);
-	KREAD(&digits, (__u64 *)(name + 4));
-	vals = (__u64)key_of_name(digits) << 32;
-	if (!sysv_resolve(&seg, shm_ns(file_ptr, o->ino), SYSV_SHM, o->ino, MECH_SYSV_SHM))
+	if (!sysv_resolve(&seg, shm_ns(file_ptr, id), SYSV_SHM, id, MECH_SYSV_SHM))
 		return vals;
 	shm = (void *)seg.ptr;
 	KREAD(&mode, &shm->shm_perm.mode);
@@ -195,7 +195,7 @@ GLOBAL int shm_describe(const struct objref *o, __u64 file_ptr, __u64 pid_tgid, 
 	KREAD(&size, &inode->i_size);
 	e->vals[0] = size;
 	if (o->mech == MECH_SYSV_SHM) {
-		e->vals[1] = sysv_shm_vals(o, file_ptr);
+		e->vals[1] = sysv_shm_vals(file_ptr, o->ino);
 		return 1;
 	}
 	KREAD(&nlink, &inode->__i_nlink);
