@@ -425,6 +425,63 @@ static void play_nothing(struct player *p)
 
 static char *const true_argv[] = {(char *)"sh", (char *)"-c", (char *)"exit 3; 'x'\n", NULL};
 
+static void map(struct player *p, uint64_t us, uint32_t pid, uint64_t chan, uint64_t start,
+		uint64_t len, uint32_t flags)
+{
+	struct ev_map ev = {.hdr = {.pid = pid, .flags = flags, .ts_ns = at(us)},
+			    .chan = chan,
+			    .start = start,
+			    .len = len,
+			    .mech = MECH_SHM};
+
+	feed(p, &ev.hdr, EV_MAP, sizeof(ev));
+}
+
+/*
+ * A segment with a futex in it, one with a semaphore beside it, one that two write
+ * without a sign of how, and one that nobody else has.
+ */
+static void play_shared(struct player *p)
+{
+	const uint64_t shm = 0x81, sysv = 0x82, wild = 0x83, own = 0x84, word = 0x85;
+	const uint32_t rw = MAPF_READ | MAPF_WRITE;
+
+	proc(p, 0, 800, 1, "server", PROCF_TARGET);
+	proc(p, 0, 801, 1, "worker", 0);
+	proc(p, 0, 802, 1, "reader", 0);
+	proc(p, 0, 803, 1, "stray", 0);
+	for (uint64_t id = shm; id <= own; id++)
+		obj(p, 10,
+		    (struct ev_obj){
+			    .hdr = {.pid = 800},
+			    .chan = id,
+			    .ino = id,
+			    .vals = {8192, id == sysv ? 0x5432ull << 32 | SHMV_REMOVED | 800 : 0},
+			    .mech = id == sysv ? MECH_SYSV_SHM : MECH_SHM});
+	name(p, 800, shm, NAMEF_CHAN, "/dev/shm/ring");
+	name(p, 800, wild, NAMEF_CHAN, "memfd:\033[2Jwild");
+	obj(p, 20,
+	    (struct ev_obj){.hdr = {.pid = 800},
+			    .chan = word,
+			    .ino = shm,
+			    .vals = {shm, 64},
+			    .mech = MECH_FUTEX});
+	snap(p, 30, SNAPF_FIRST | SNAPF_HOLDS);
+	map(p, 30, 800, shm, 0x10000, 8192, rw | MAPF_SNAPSHOT);
+	map(p, 30, 802, shm, 0x10000, 4096, MAPF_READ | MAPF_SNAPSHOT);
+	map(p, 30, 800, sysv, 0x20000, 8192, rw | MAPF_SNAPSHOT);
+	snap(p, 30, SNAPF_FIRST | SNAPF_HOLDS | SNAPF_END);
+	map(p, 1000, 801, shm, 0x30000, 8192, rw);
+	map(p, 1010, 801, sysv, 0x40000, 8192, rw);
+	map(p, 1020, 800, wild, 0x50000, 8192, rw);
+	map(p, 1030, 803, wild, 0x50000, 4096, rw);
+	map(p, 1040, 800, own, 0x60000, 8192, rw);
+	map(p, 2000, 801, 0, 0x40000, 4096, MAPF_GONE);
+	io(p, (struct io){OP_RECV, MECH_FUTEX, word, 801, 3000, 4000, 900, 0, 0, 0, 0, 0});
+	io(p, (struct io){OP_SEND, MECH_FUTEX, word, 800, 3990, 3995, 0, 1, OPF_TARGET, 0, 0, 0});
+	ended(p, 900000, 802, 0);
+}
+
 const struct scene scenes[] = {
 	{"pipeline", "-p 100,101", NULL, 0, 0, 1000000, play_pipeline},
 	{"tcp", "-n nginx", NULL, 0, 0, 2000000, play_tcp},
@@ -432,6 +489,7 @@ const struct scene scenes[] = {
 	{"loss", "-p 400", NULL, 0, 0, 10000, play_loss},
 	{"udp", "-p 600", NULL, 0, 0, 1000000, play_udp},
 	{"queues", "-p 700,701", NULL, 0, 0, 100000, play_queues},
+	{"shared", "-p 800", NULL, 0, 0, 1000000, play_shared},
 	{"empty", "", true_argv, 500, W_EXITCODE(3, 0), 1500, play_nothing},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };
