@@ -41,7 +41,8 @@ static __always_inline bool is_futex(__u8 mech)
 /* What is to be known of the mapping around an address. */
 struct word_look {
 	__u64 addr;
-	__u64 object, offset; /* 0: not shared */
+	__u64 object; /* 0: not shared */
+	__u64 offset; /* in it; else the address */
 	__u64 ino;
 };
 
@@ -91,7 +92,6 @@ static __always_inline void futex_is_private(struct objref *o, struct task_struc
 	KREAD(&mm, (__u64 *)&task->mm);
 	o->mech = MECH_FUTEX_PRIVATE;
 	o->ptr = mix(mm, task->group_leader->start_time);
-	o->at = uaddr;
 	o->ino = task->tgid;
 	o->id = mix(o->ptr, uaddr);
 }
@@ -103,8 +103,12 @@ static __always_inline void futex_is_private(struct objref *o, struct task_struc
 static __noinline int futex_resolve(struct objref *o, struct task_struct *task, __u64 uaddr,
 				    bool private)
 {
-	struct word_look w = {.addr = uaddr};
+	struct word_look w = {.addr = uaddr, .offset = uaddr};
+	struct scratch *s = get_scratch();
 	long err;
+
+	if (!s)
+		return -EFAULT;
 
 	o->connected = true;
 	o->family = 0;
@@ -117,7 +121,6 @@ static __noinline int futex_resolve(struct objref *o, struct task_struct *task, 
 		if (w.object) {
 			o->mech = MECH_FUTEX;
 			o->ptr = w.object;
-			o->at = w.offset;
 			o->ino = w.ino;
 			o->id = mix(w.object, w.offset);
 		} else {
@@ -125,17 +128,19 @@ static __noinline int futex_resolve(struct objref *o, struct task_struct *task, 
 		}
 	}
 	o->wkey = o->id;
+	s->word_at = w.offset;
 	return 0;
 }
 
 /*
+ * at: of the word, which was looked up just now.
  * vals[0]: id of the mapped object, vals[1]: offset in it. A private word: the pid of its
  * process, and its address there.
  */
-static __always_inline void futex_describe(struct ev_obj *e, const struct objref *o)
+static __always_inline void futex_describe(struct ev_obj *e, const struct objref *o, __u64 at)
 {
 	e->vals[0] = o->mech == MECH_FUTEX ? o->ptr : o->ino;
-	e->vals[1] = o->at;
+	e->vals[1] = at;
 }
 
 #endif

@@ -36,7 +36,6 @@ struct objref {
 	__u64 id;   /* what the records call it */
 	__u64 wkey; /* under which it is watched: the same for both ends of a connection */
 	__u64 ptr;  /* struct pipe_inode_info or struct sock; futex: the mapped object's id */
-	__u64 at;   /* futex: where in that object, or its address */
 	__u32 ino;
 	__u8 mech;
 	__u8 connected; /* its wkey will not change any more */
@@ -214,6 +213,7 @@ struct scratch {
 	struct ev_proc proc;
 	__u8 path_end[NAME_MAX_LEN + 128]; /* a path grows here from its end */
 	struct span span;
+	__u64 word_at;      /* of the futex looked up last: where it is in the mapped object */
 	__u8 bufs[16 * 64]; /* a ring of 16 struct pipe_buffer */
 };
 struct {

@@ -161,7 +161,7 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 	else if (o->mech == MECH_SYSV_SEM)
 		sem_describe(e, o);
 	else if (is_futex(o->mech))
-		futex_describe(e, o);
+		futex_describe(e, o, s->word_at);
 	else if (o->mech == MECH_EVENTFD)
 		eventfd_describe(e, o);
 	else if (o->mech == MECH_PTY)

@@ -60,7 +60,7 @@ static __noinline bool vm_tell_proc(const struct objref *o)
 		return false;
 	}
 	hdr_init(&e->hdr, EV_PROC, sizeof(*e), o->ino, o->ino, 0, bpf_ktime_get_ns());
-	e->start_ns = o->at;
+	e->start_ns = vm_start_ns(o);
 	e->ppid = 0;
 	e->pad = 0;
 	KREAD(&parent, &leader->real_parent);

@@ -54,7 +54,6 @@ static __always_inline int vm_of_leader(struct objref *o, struct task_struct *le
 	    KREAD(&start_ns, &leader->start_time))
 		return 0;
 	o->ptr = (__u64)leader;
-	o->at = start_ns;
 	o->ino = tgid;
 	o->id = mix((__u64)KEY_VM << 32 | tgid, start_ns);
 	o->wkey = o->id;
@@ -95,7 +94,6 @@ GLOBAL int vm_of_pidfd(struct objref *o, __u64 file_ptr)
 static __always_inline void vm_nobody(struct objref *o)
 {
 	o->ptr = 0;
-	o->at = 0;
 	o->ino = 0;
 	o->id = mix((__u64)KEY_VM << 32, 0);
 	o->wkey = o->id;
@@ -104,11 +102,24 @@ static __always_inline void vm_nobody(struct objref *o)
 	o->family = 0;
 }
 
+/* Start time of the process that o was resolved to just now; 0: there is none. */
+static __always_inline __u64 vm_start_ns(const struct objref *o)
+{
+	struct task_struct *leader = (void *)o->ptr;
+	__u64 start_ns = 0;
+
+	/* should the task be another's already, its time is not this one's */
+	if (!leader || KREAD(&start_ns, &leader->start_time) ||
+	    mix((__u64)KEY_VM << 32 | o->ino, start_ns) != o->id)
+		return 0;
+	return start_ns;
+}
+
 /* vals[0] = pid, vals[1] = start time; both 0: there is no such process. */
 static __always_inline void vm_describe(struct ev_obj *e, const struct objref *o)
 {
 	e->vals[0] = o->ino;
-	e->vals[1] = o->at;
+	e->vals[1] = vm_start_ns(o);
 }
 
 #endif
