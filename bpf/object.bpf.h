@@ -134,6 +134,59 @@ GLOBAL int object_sample_call(struct sample *s, const struct objref *o, __u32 op
 	return 0;
 }
 
+/* The kinds' parts of an EV_OBJ are functions of their own, for the sake of the stack. */
+GLOBAL int object_describe_pipe(const struct objref *o)
+{
+	struct scratch *s = get_scratch();
+
+	if (s && o)
+		pipe_describe(&s->obj, o, &s->span);
+	return 0;
+}
+
+GLOBAL int object_describe_sock(const struct objref *o)
+{
+	struct scratch *s = get_scratch();
+
+	if (s && o)
+		sock_describe(&s->obj, o, &s->span);
+	return 0;
+}
+
+GLOBAL int object_describe_pty(const struct objref *o)
+{
+	struct scratch *s = get_scratch();
+
+	if (s && o)
+		pty_describe(&s->obj, o);
+	return 0;
+}
+
+GLOBAL int object_describe_other(const struct objref *o)
+{
+	struct scratch *s = get_scratch();
+	struct ev_obj *e;
+
+	if (!s || !o)
+		return 0;
+	e = &s->obj;
+	if (o->mech == MECH_POSIX_MQ)
+		mqueue_describe(e, o);
+	else if (o->mech == MECH_SYSV_MSG)
+		msgqueue_describe(e, o);
+	else if (o->mech == MECH_SYSV_SEM)
+		sem_describe(e, o);
+	else if (is_futex(o->mech))
+		futex_describe(e, o, s->word_at);
+	else if (o->mech == MECH_EVENTFD)
+		eventfd_describe(e, o);
+	else if (o->mech == MECH_SIGNAL)
+		signal_describe(e, o);
+	else if (o->mech == MECH_PROCESS_VM)
+		vm_describe(e, o);
+	return 1;
+}
+
 /* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
 GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
@@ -151,25 +204,13 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 	e->fd = fd;
 	e->mech = o->mech;
 	if (o->mech <= MECH_FIFO)
-		pipe_describe(e, o, &s->span);
+		object_describe_pipe(o);
 	else if (o->mech <= MECH_UDP)
-		sock_describe(e, o, &s->span);
-	else if (o->mech == MECH_POSIX_MQ)
-		mqueue_describe(e, o);
-	else if (o->mech == MECH_SYSV_MSG)
-		msgqueue_describe(e, o);
-	else if (o->mech == MECH_SYSV_SEM)
-		sem_describe(e, o);
-	else if (is_futex(o->mech))
-		futex_describe(e, o, s->word_at);
-	else if (o->mech == MECH_EVENTFD)
-		eventfd_describe(e, o);
+		object_describe_sock(o);
 	else if (o->mech == MECH_PTY)
-		pty_describe(e, o);
-	else if (o->mech == MECH_SIGNAL)
-		signal_describe(e, o);
-	else if (o->mech == MECH_PROCESS_VM)
-		vm_describe(e, o);
+		object_describe_pty(o);
+	else
+		object_describe_other(o);
 	return 1;
 }
 
