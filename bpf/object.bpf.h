@@ -187,8 +187,8 @@ GLOBAL int object_describe_other(const struct objref *o)
 	return 1;
 }
 
-/* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
-GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
+/* Fills in of the scratch EV_OBJ what all kinds have. 0: no scratch. */
+GLOBAL int object_describe_head(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
 {
 	struct scratch *s = get_scratch();
 	struct ev_obj *e;
@@ -203,6 +203,14 @@ GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u
 	e->ino = o->ino;
 	e->fd = fd;
 	e->mech = o->mech;
+	return 1;
+}
+
+/* Fills the scratch EV_OBJ of this processor. 0: no scratch. */
+GLOBAL int object_describe(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
+{
+	if (!o || !object_describe_head(o, pid_tgid, fd, flags))
+		return 0;
 	if (o->mech <= MECH_FIFO)
 		object_describe_pipe(o);
 	else if (o->mech <= MECH_UDP)

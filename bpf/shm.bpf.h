@@ -188,7 +188,7 @@ GLOBAL int shm_describe(const struct objref *o, __u64 file_ptr, __u64 pid_tgid, 
 	__s64 size = 0;
 	struct ev_obj *e;
 
-	if (!s || !o || !object_describe(o, pid_tgid, -1, flags))
+	if (!s || !o || !object_describe_head(o, pid_tgid, -1, flags))
 		return 0;
 	inode = (void *)o->ptr;
 	e = &s->obj;
