@@ -202,20 +202,44 @@ static int from_kernel(struct model *m, const struct xfer *r)
 	return flow_message(m, f, NULL, r, PAIR_ASSUMED);
 }
 
-/* The counter was empty when r returned: what was written long before is gone, unseen. */
-static void drop_old(struct chan *c, struct eventfd *e, const struct xfer *r)
+static uint64_t sum(uint64_t a, uint64_t b)
 {
-	uint64_t grace_ns = e->lossy ? 0 : STARVED_NS;
-	struct xfer *w;
-
-	while (!e->reads.cnt && (w = pq_first(&e->writes)) && w->exit_ns + grace_ns < r->enter_ns)
-		unpaired(c, e, w);
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-static int efd_got(struct model *m, struct chan *c, struct xfer *r)
+/*
+ * r found so many units and left the others. What had been written by then beyond
+ * them was taken by a read that we did not see; of several readers, one's record may
+ * still come.
+ */
+static void drop_taken(struct chan *c, struct eventfd *e, const struct xfer *r, uint64_t found)
+{
+	uint64_t grace_ns = several(&e->reader) && !e->lossy ? STARVED_NS : 0;
+	uint64_t sure = e->nameless;
+	struct xfer *w;
+
+	if (e->reads.cnt || sum(e->nameless, e->writes.bytes) <= found)
+		return;
+	for (uint32_t i = 0; i < e->writes.cnt; i++) {
+		w = pq_at(&e->writes, i);
+		if (w->exit_ns + grace_ns > r->enter_ns)
+			break;
+		sure = sum(sure, w->left);
+	}
+	if (sure > found && e->nameless) {
+		sure -= e->nameless;
+		e->nameless = 0;
+	}
+	while (sure > found && (w = pq_first(&e->writes))) {
+		sure -= w->left;
+		unpaired(c, e, w);
+	}
+}
+
+static int efd_got(struct model *m, struct chan *c, struct xfer *r, uint64_t after)
 {
 	struct eventfd *e = c->priv;
-	uint64_t n = r->left < e->nameless ? r->left : e->nameless;
+	uint64_t n;
 	struct xfer *w;
 	int err = 0;
 
@@ -224,13 +248,13 @@ static int efd_got(struct model *m, struct chan *c, struct xfer *r)
 		r->flags |= XF_OVERLAP;
 	if (r->exit_ns > e->last_read_ns)
 		e->last_read_ns = r->exit_ns;
+	drop_taken(c, e, r, sum(r->left, after));
+	n = r->left < e->nameless ? r->left : e->nameless;
 	e->nameless -= n;
 	r->left -= n;
 	while (r->left && (w = next_write(e, r)))
 		if (take(m, e, r, w))
 			err = -ENOMEM;
-	if (r->flags & OPF_EMPTY)
-		drop_old(c, e, r);
 	if (!r->left)
 		return err;
 	if (n)
@@ -264,7 +288,8 @@ static int eventfd_on_op(struct model *m, struct obj *o, struct proc *p, const s
 		return 0;
 	xfer_init(&x, ep, op);
 	x.pos = x.left = ev->vals ? ev->vals->v[0] : 1;
-	return send ? efd_sent(m, c, &x) : efd_got(m, c, &x);
+	return send ? efd_sent(m, c, &x)
+		    : efd_got(m, c, &x, ev->vals ? ev->vals->v[1] : UINT64_MAX - x.left);
 }
 
 static const struct xfer *eventfd_next_xfer(const struct obj *o, bool send)

@@ -123,6 +123,18 @@ void feed_op_in(struct feed *f, const struct ev_op *op, const struct ev_addr_in 
 	feed_raw(f, &rec);
 }
 
+void feed_op_vals(struct feed *f, const struct ev_op *op, uint64_t v0, uint64_t v1)
+{
+	struct {
+		struct ev_op op;
+		struct ev_vals vals;
+	} rec = {*op, {{v0, v1}}};
+
+	rec.op.hdr.len = sizeof(rec);
+	rec.op.hdr.flags |= OPF_VALS;
+	feed_raw(f, &rec);
+}
+
 void feed_op_un(struct feed *f, const struct ev_op *op, const char *name, size_t len)
 {
 	struct {

@@ -50,6 +50,7 @@ struct ev_op op_make(enum ipcspy_mech mech, enum ipcspy_op kind, uint64_t id, ui
 		     uint64_t enter_ns, uint64_t exit_ns, int ret);
 void feed_op(struct feed *f, const struct ev_op *op);
 void feed_op_in(struct feed *f, const struct ev_op *op, const struct ev_addr_in *addr);
+void feed_op_vals(struct feed *f, const struct ev_op *op, uint64_t v0, uint64_t v1);
 void feed_op_un(struct feed *f, const struct ev_op *op, const char *name, size_t len);
 
 /* op_make and feed_op in one. */
