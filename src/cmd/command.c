@@ -14,6 +14,7 @@
 
 struct command_page {
 	int go;    /* set before the lock is let go: it is also free when we die */
+	int execs; /* the child has the lock, which it loses when the new program begins */
 	int error; /* errno of the child's exec, 0 none */
 };
 
@@ -33,6 +34,7 @@ static void __attribute__((noreturn)) child(struct command *c)
 	while (err == -EINTR);
 	if (err || !c->page->go)
 		_exit(STATUS_NO_EXEC);
+	c->page->execs = 1;
 	signals_restore_pipe();
 	execvp(c->argv[0], c->argv);
 	c->page->error = errno;
@@ -67,6 +69,17 @@ int command_go(struct command *c)
 {
 	c->page->go = 1;
 	return lock(c->lock_fd, F_SETLK, F_UNLCK);
+}
+
+/* fcntl(2): closing a file, here because of O_CLOEXEC, lets go of the locks on it. */
+bool command_runs(const struct command *c)
+{
+	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (!c->argv)
+		return true;
+	return c->page->execs && !fcntl(c->lock_fd, F_GETLK, &fl) && fl.l_type == F_UNLCK &&
+	       !c->page->error;
 }
 
 static void reap(struct command *c, int flags)

@@ -30,6 +30,9 @@ int command_start(struct command *c, char *const *argv);
 /* Lets the child become the command. Returns 0 or -errno. */
 int command_go(struct command *c);
 
+/* The program runs, or ran; also when there is no command. False before, and when exec failed. */
+bool command_runs(const struct command *c);
+
 /* Looks whether it ended, without waiting. */
 void command_poll(struct command *c);
 

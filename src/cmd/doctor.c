@@ -111,7 +111,7 @@ static int check_up(bool as_json)
 	sink_init_fd(&out, STDOUT_FILENO);
 	uname(&c.host);
 	/* Sentences are not cut: a line longer than the terminal wraps. */
-	c.style.width = UINT16_MAX;
+	c.style.width = TEXT_WIDTH_ENDLESS;
 	c.style.colour = output_wants_colour(STDOUT_FILENO);
 	c.style.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	c.cnt = probe_features(c.rows, FEATURES_MAX);

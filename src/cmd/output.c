@@ -9,7 +9,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cmd/screen.h"
 #include "export/messages.h"
+#include "lib/parse.h"
 
 #define ROWS_MAX      100 /* of a table in the final report, without -v */
 #define ROWS_TERMINAL 24  /* of a terminal that does not tell its size */
@@ -17,12 +19,29 @@
 #define REPORT_PRETTY 2
 #define CLEAR_SCREEN  "\033[H\033[2J"
 
+/* A terminal that takes orders. */
+static bool is_screen(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 bool output_wants_colour(int fd)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR");
 
 	/* https://no-color.org: set and not empty */
-	return isatty(fd) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+	return is_screen(fd) && !(no_color && *no_color);
+}
+
+/* COLUMNS, 0 when it is not set to a number. */
+static unsigned int columns_wanted(void)
+{
+	const char *s = getenv("COLUMNS");
+	uint64_t v;
+
+	return s && !parse_u64(s, 1, TEXT_WIDTH_ENDLESS, &v) ? (unsigned int)v : 0;
 }
 
 static bool terminal_size(int fd, unsigned int *cols, unsigned int *rows)
@@ -38,10 +57,14 @@ static bool terminal_size(int fd, unsigned int *cols, unsigned int *rows)
 
 static void set_width(struct output *out, unsigned int *rows)
 {
-	out->text.style.width = TEXT_WIDTH_DEFAULT;
+	unsigned int *width = &out->text.style.width;
+
 	*rows = ROWS_TERMINAL;
-	if (out->terminal)
-		terminal_size(out->sink.fd, &out->text.style.width, rows);
+	if (out->terminal && terminal_size(out->sink.fd, width, rows))
+		return;
+	*width = columns_wanted();
+	if (!*width)
+		*width = out->terminal ? TEXT_WIDTH_DEFAULT : TEXT_WIDTH_ENDLESS;
 }
 
 static int open_file(const char *name)
@@ -74,7 +97,8 @@ int output_open(struct output *out, const struct opts *o)
 	}
 	out->terminal = isatty(out->sink.fd);
 	/* Beside a command that writes to the same terminal, a report is not painted over. */
-	out->repaint = out->terminal && !o->command && !out->lines && out->report == FORMAT_TEXT;
+	out->repaint =
+		is_screen(out->sink.fd) && !o->command && !out->lines && out->report == FORMAT_TEXT;
 	out->text.style.colour = output_wants_colour(out->sink.fd);
 	out->text.style.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 	out->text.max_rows = o->verbose ? 0 : ROWS_MAX;
@@ -84,9 +108,16 @@ int output_open(struct output *out, const struct opts *o)
 
 void output_close(struct output *out)
 {
+	screen_leave();
 	if (out->owns_fd)
 		close(out->sink.fd);
 	sink_fini(&out->sink);
+}
+
+/* Of a message line, 0: as wide as it is. */
+static unsigned int line_width(const struct output *out)
+{
+	return out->terminal ? out->text.style.width : 0;
 }
 
 void output_message(struct output *out, const struct message *msg, uint64_t start_ns)
@@ -96,9 +127,9 @@ void output_message(struct output *out, const struct message *msg, uint64_t star
 		return;
 	}
 	if (!out->head_done)
-		message_text_head(&out->sink);
+		message_text_head(&out->sink, line_width(out), out->text.style.ascii);
 	out->head_done = true;
-	message_text(&out->sink, msg, start_ns, out->text.style.ascii);
+	message_text(&out->sink, msg, start_ns, line_width(out), out->text.style.ascii);
 }
 
 int output_begin(struct output *out)
@@ -111,6 +142,10 @@ int output_begin(struct output *out)
 
 int output_flush(struct output *out)
 {
+	unsigned int rows;
+
+	if (out->lines)
+		set_width(out, &rows); /* the terminal may have been resized */
 	return sink_flush(&out->sink);
 }
 
@@ -147,8 +182,9 @@ static int repaint(struct output *out, const struct report_info *info, const str
 	opts.max_rows = rows_that_fit(rows);
 	sink_init_mem(&page);
 	err = report_text(&page, &opts, info, m);
+	if (!err)
+		err = screen_enter(out->sink.fd);
 	if (!err) {
-		out->painted = true;
 		strbuf_puts(sink_buf(&out->sink), CLEAR_SCREEN);
 		strbuf_put(sink_buf(&out->sink), page.buf.s, screenful(page.buf.s, rows));
 		err = sink_flush(&out->sink);
@@ -192,9 +228,8 @@ int output_report(struct output *out, const struct report_info *info, const stru
 		err = report_as_json(out, info, m);
 	} else {
 		set_width(out, &rows);
-		if (out->painted)
-			strbuf_puts(sink_buf(&out->sink), CLEAR_SCREEN);
-		else if (out->head_done)
+		screen_leave();
+		if (out->head_done)
 			strbuf_putc(sink_buf(&out->sink), '\n');
 		err = report_text(&out->sink, &out->text, info, m);
 	}

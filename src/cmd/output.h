@@ -3,8 +3,9 @@
  * output.h - where a trace's output goes and what it looks like there.
  *
  * Chooses between stdout, stderr (while a command has stdout) and a file, and
- * between the formats. The file is opened before anything is traced. Errors of
- * writing stick in the sink; a reader that went away is -EPIPE.
+ * between the formats. The file is opened before anything is traced and keeps
+ * what is in it until output_begin(). Live reports are painted on the alternate
+ * screen. Errors of writing stick in the sink; a reader that went away is -EPIPE.
  */
 #ifndef IPCSPY_OUTPUT_H
 #define IPCSPY_OUTPUT_H
@@ -21,7 +22,6 @@ struct output {
 	bool lines; /* one for each message */
 	bool lines_json;
 	enum format report;
-	bool painted;   /* over the screen, which the final report clears again */
 	bool head_done; /* titles of the message lines are printed */
 	struct text_opts text;
 };
@@ -30,7 +30,7 @@ struct output {
 int output_open(struct output *out, const struct opts *o);
 void output_close(struct output *out);
 
-/* The trace runs: empties the file that output_open() opened. Returns 0 or -errno. */
+/* There will be output: empties the file that output_open() opened. Returns 0 or -errno. */
 int output_begin(struct output *out);
 
 /* A message line, buffered. */

@@ -121,6 +121,7 @@ static struct report_info report_info(const struct session *s)
 		.kernel = s->host.release,
 		.arch = s->host.machine,
 		.filter = s->filter.s,
+		.comm = s->opts->comm,
 		.start_realtime_ns = s->start_realtime_ns,
 		.duration_ns = end_ns - s->start_ns,
 		.events = s->events,
@@ -198,6 +199,18 @@ static int write_failed(struct session *s, int err)
 	return err;
 }
 
+/* What is in the file stays until it is certain that something takes its place. */
+static int begin_output(struct session *s)
+{
+	int err;
+
+	if (s->begun || !command_runs(s->command))
+		return 0;
+	err = output_begin(s->out);
+	s->begun = !err;
+	return err;
+}
+
 static int interim(struct session *s)
 {
 	struct report_info info;
@@ -227,10 +240,12 @@ static int loop(struct session *s)
 		err = model_advance(s->model, now);
 		if (err)
 			return probe_failed(s, err);
-		err = output_flush(s->out);
+		err = begin_output(s);
+		if (!err && s->begun)
+			err = output_flush(s->out);
 		if (err)
 			return write_failed(s, err);
-		if (!next_ns || now < next_ns)
+		if (!s->begun || !next_ns || now < next_ns)
 			continue;
 		err = interim(s);
 		if (err)
@@ -247,6 +262,7 @@ static int finish(struct session *s)
 {
 	int err, n;
 
+	s->stopped_ns = now_ns();
 	err = probe_snapshot(s->probe, SNAPF_LAST | SNAPF_HOLDS);
 	s->end_ns = now_ns();
 	probe_stop(s->probe);
@@ -276,9 +292,9 @@ int session_run(struct session *s)
 	err = probe_attach(s->probe);
 	if (err)
 		return probe_failed(s, err);
-	err = output_begin(s->out);
-	if (err)
-		return write_failed(s, err);
+	s->attached_ns = now_ns();
+	if (s->on_attached)
+		s->on_attached(s);
 	if (s->command->argv)
 		err = command_go(s->command);
 	if (!err)
@@ -296,8 +312,9 @@ bool session_has_data(const struct session *s)
 int session_report(struct session *s)
 {
 	struct report_info info = report_info(s);
+	int err = s->begun ? 0 : output_begin(s->out);
 
-	return output_report(s->out, &info, s->model);
+	return err ? err : output_report(s->out, &info, s->model);
 }
 
 void session_fini(struct session *s)

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "cmd/screen.h"
+
 static struct sigaction old_pipe;
 static volatile sig_atomic_t ints, terms, ints_spared;
 
@@ -19,9 +21,19 @@ void signals_restore_pipe(void)
 	sigaction(SIGPIPE, &old_pipe, NULL);
 }
 
-static void on_signal(int sig)
+/* One SIGINT too many. */
+static void on_last_int(int sig)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL};
+
+	screen_leave();
+	sigaction(sig, &sa, NULL);
+	raise(sig);
+}
+
+static void on_signal(int sig)
+{
+	struct sigaction sa = {.sa_handler = on_last_int};
 
 	if (sig == SIGINT)
 		ints = ints + 1;

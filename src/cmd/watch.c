@@ -3,10 +3,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/session.h"
 #include "cmd/signals.h"
+#include "export/walk.h"
+
+#define NSEC_PER_MSEC 1000000ull
+#define SHORT_MS      100 /* too short for anything to be seen */
 
 /* What -v adds, on stderr: what the tracing itself took. */
 static void print_stats(const struct session *s)
@@ -31,10 +36,49 @@ static void error_about(const char *what, const char *name, const char *why)
 	strbuf_fini(&sb);
 }
 
+static void say_unseen(const char *comm)
+{
+	struct strbuf sb;
+
+	strbuf_init(&sb);
+	strbuf_put_escaped(&sb, comm, strlen(comm));
+	cmd_error("no process named '%s' was seen", sb.err ? "?" : sb.s);
+	strbuf_fini(&sb);
+}
+
+/* A command has the terminal for itself, and its own first output. */
+static void on_attached(const struct session *s)
+{
+	if (!s->command->argv && isatty(STDERR_FILENO))
+		fputs("ipcspy: tracing, Ctrl-C ends\n", stderr);
+}
+
+static bool has_flows(const struct model *m)
+{
+	struct walk w = WALK_INIT;
+	bool any = walk_flows(&w, m, FLOWS_BY_CHAN) || w.cnt;
+
+	walk_fini(&w);
+	return any;
+}
+
+/* An empty report that the user may not expect is explained. */
+static void explain_nothing(const struct session *s)
+{
+	unsigned long long ms = (s->stopped_ns - s->attached_ns) / NSEC_PER_MSEC;
+
+	if (s->opts->comm && !target_cnt(s->model))
+		say_unseen(s->opts->comm);
+	if (signals_stop() && ms < SHORT_MS && !has_flows(s->model))
+		cmd_error("ended by a signal %llu ms after tracing began: nothing was seen", ms);
+}
+
 static int report(struct session *s, int run_err)
 {
 	int err = run_err == -EPIPE ? run_err : session_report(s);
 
+	if (!err && !run_err)
+		explain_nothing(s);
 	if (s->opts->verbose)
 		print_stats(s);
 	if (err && err != -EPIPE) {
@@ -79,6 +123,7 @@ static int watch(const struct opts *o)
 		goto close_output;
 	}
 	err = session_init(&s, o, &out, &command);
+	s.on_attached = on_attached;
 	if (err) {
 		cmd_error("%s", s.why.len ? s.why.s : strerror(-err));
 		goto fini_session;

@@ -129,8 +129,8 @@ static enum presence get_latency(const struct line *l, struct value *v)
 
 static const struct message_column columns[] = {
 	{KEY("t_ns"), "TIME s", T_TIME, 12, get_time, NULL},
-	{KEY("mechanism"), "MECHANISM", T_STR, 11, get_mechanism, NULL},
-	{KEY("channel"), "CHAN", T_U64, 5, get_channel, NULL},
+	{KEY("mechanism"), "MECHANISM", T_STR, 14, get_mechanism, NULL},
+	{KEY("channel"), "ID", T_U64, 5, get_channel, NULL},
 	{KEY("name"), NULL, T_STR, 0, get_name, NULL},
 	{NO_KEY, "SENDER", T_PARTY, 21, NULL, src},
 	{KEY("src_pid"), NULL, T_U64, 0, get_src_pid, NULL},
@@ -145,12 +145,12 @@ static const struct message_column columns[] = {
 	{KEY("dst_addr"), NULL, T_STR, 0, get_dst_addr, NULL},
 	{KEY("bytes"), "BYTES", T_U64, 8, get_bytes, NULL},
 	{KEY("latency_ns"), "LATENCY us", T_NS, 11, get_latency, NULL},
-	{KEY("send_blocked_ns"), "SEND-BLK us", T_NS, 11, get_send_blocked, NULL},
-	{KEY("recv_blocked_ns"), "RECV-BLK us", T_NS, 11, get_recv_blocked, NULL},
+	{KEY("send_blocked_ns"), "SEND BLKD us", T_NS, 12, get_send_blocked, NULL},
+	{KEY("recv_blocked_ns"), "RECV BLKD us", T_NS, 12, get_recv_blocked, NULL},
 	{KEY("backlog"), "BACKLOG", T_U64, 8, get_backlog, NULL},
 	{KEY("what"), NULL, T_STR, 0, get_what, NULL},
 	/* Last: a name is as long as it likes. */
-	{NO_KEY, "NAME", T_NAME, 0, get_name, NULL},
+	{NO_KEY, "CHANNEL", T_NAME, 0, get_name, NULL},
 };
 
 #define COLUMN_CNT (sizeof(columns) / sizeof(columns[0]))
@@ -254,9 +254,31 @@ static void pad(struct strbuf *sb, size_t begin, const struct message_column *c)
 	memset(sb->s + begin, ' ', fill);
 }
 
-static int text_line(struct sink *out, const struct line *l)
+/* Takes off what stands behind the first width columns of what begins at begin. */
+static void cut(struct strbuf *sb, size_t begin, unsigned int width, bool ascii)
+{
+	size_t at = begin, used = 0;
+
+	if (sb->err || !width || utf8_str_width(sb->s + begin, sb->len - begin) <= width)
+		return;
+	while (at < sb->len) {
+		uint32_t cp;
+		unsigned int n = utf8_next(sb->s + at, sb->len - at, &cp);
+		unsigned int w = n ? utf8_width(cp) : 1;
+
+		if (used + w >= width)
+			break;
+		used += w;
+		at += n ? n : 1;
+	}
+	sb->len = at;
+	strbuf_puts(sb, ascii ? "~" : "…");
+}
+
+static int text_line(struct sink *out, const struct line *l, unsigned int width, bool ascii)
 {
 	struct strbuf *sb = sink_buf(out);
+	size_t line = sb->len;
 	bool first = true;
 
 	for (size_t i = 0; i < COLUMN_CNT; i++) {
@@ -275,18 +297,20 @@ static int text_line(struct sink *out, const struct line *l)
 			strbuf_puts(sb, c->title);
 		pad(sb, begin, c);
 	}
+	cut(sb, line, width, ascii);
 	strbuf_putc(sb, '\n');
 	return sink_spill(out);
 }
 
-int message_text_head(struct sink *out)
+int message_text_head(struct sink *out, unsigned int width, bool ascii)
 {
-	return text_line(out, NULL);
+	return text_line(out, NULL, width, ascii);
 }
 
-int message_text(struct sink *out, const struct message *msg, uint64_t start_ns, bool ascii)
+int message_text(struct sink *out, const struct message *msg, uint64_t start_ns, unsigned int width,
+		 bool ascii)
 {
 	const struct line l = {.msg = msg, .start_ns = start_ns, .ascii = ascii};
 
-	return text_line(out, &l);
+	return text_line(out, &l, width, ascii);
 }

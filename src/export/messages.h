@@ -16,8 +16,12 @@
 /* One flat JSON object. Times are relative to start_ns. Returns 0 or the sink's -errno. */
 int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns);
 
-/* The titles, and one line in aligned columns. ascii: the output takes nothing else. */
-int message_text_head(struct sink *out);
-int message_text(struct sink *out, const struct message *msg, uint64_t start_ns, bool ascii);
+/*
+ * The titles, and one line in aligned columns, cut behind width columns (0: not
+ * cut). ascii: the output takes nothing else.
+ */
+int message_text_head(struct sink *out, unsigned int width, bool ascii);
+int message_text(struct sink *out, const struct message *msg, uint64_t start_ns, unsigned int width,
+		 bool ascii);
 
 #endif

@@ -16,6 +16,7 @@
 struct report_info {
 	const char *host, *kernel, *arch;
 	const char *filter; /* the options that chose the targets, as typed: "-p 12 -f" */
+	const char *comm;   /* the pattern among them, NULL: none */
 	uint64_t start_realtime_ns;
 	uint64_t duration_ns;
 	uint64_t events;   /* records taken in */

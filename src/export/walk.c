@@ -201,6 +201,15 @@ int walk_states(struct walk *w, const struct model *m)
 	return err;
 }
 
+size_t target_cnt(const struct model *m)
+{
+	size_t cnt = 0;
+
+	list_for_each (p, model_procs(m), struct proc, in_model)
+		cnt += p->target;
+	return cnt;
+}
+
 uint64_t blocked_for_ns(const struct inflight *i)
 {
 	return i->seen_ns > i->enter_ns ? i->seen_ns - i->enter_ns : 0;

@@ -43,6 +43,9 @@ int walk_procs(struct walk *w, const struct model *m);
 /* struct inflight: what belongs in "blocked now", longest first */
 int walk_blocked(struct walk *w, const struct model *m);
 
+/* How many targets there were, exited ones included. */
+size_t target_cnt(const struct model *m);
+
 /* Since when, at the latest look: a lower bound where before_attach is set. */
 uint64_t blocked_for_ns(const struct inflight *i);
 

@@ -81,6 +81,11 @@ static void put_target(struct strbuf *sb, const struct view *v)
 	strbuf_puts(sb, "ipcspy " IPCSPY_VERSION ": ");
 	if (!info->argv) {
 		text_put(sb, &v->opts->style, info->filter);
+		if (info->comm) {
+			size_t cnt = target_cnt(v->m);
+
+			strbuf_printf(sb, ": %zu process%s", cnt, cnt == 1 ? "" : "es");
+		}
 		return;
 	}
 	put_argv(sb, &v->opts->style, info->argv);

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "export/sink.h"
 
@@ -29,6 +30,7 @@ struct text_style {
 
 #define TEXT_WIDTH_MIN     40
 #define TEXT_WIDTH_DEFAULT 100
+#define TEXT_WIDTH_ENDLESS UINT16_MAX /* for what is no terminal: nothing is cut */
 
 enum align { ALIGN_LEFT, ALIGN_RIGHT };
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The command line: what is refused, what each option does, how a trace ends."""
+import fcntl
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 from cases_attach import start_demo, traces
@@ -74,6 +79,99 @@ def output_through_symlink(t):
     one_error(t, [t.ipcspy, "-o", link, "--", "true"], "symbolic link")
     with open(target) as f:
         t.equal("the file behind the link", "precious", f.read())
+
+
+@case()
+def output_keeps_what_it_has(t):
+    """A file is emptied when there is something to put in it, and keeps its mode."""
+    path = t.path("keep")
+    with open(path, "w") as f:
+        f.write("precious" * 10000)
+    os.chmod(path, 0o640)
+    one_error(t, [t.ipcspy, "-o", path, "--", t.path("none")], "cannot run")
+    t.equal("size after a command that is not there", 80000, os.path.getsize(path))
+    t.run([t.ipcspy, "-o", path, "--", "true"])
+    with open(path) as f:
+        text = f.read()
+    t.ok("a report and nothing else", text.startswith("ipcspy ") and "precious" not in text, text)
+    t.equal("mode", 0o640, os.stat(path).st_mode & 0o777)
+
+
+def on_terminal(t, argv, env, until, then):
+    """Runs argv on a terminal of 24 x 90 until it has said so, and acts; all that was said."""
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+    p = t.start(argv, stdout=its, stderr=its, stdin=its, env=env)
+    os.close(its)
+    said, acted, deadline = b"", False, time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if select.select([mine], [], [], 0.1)[0]:
+                said += os.read(mine, 65536)
+        except OSError:  # nobody has the terminal open any more
+            break
+        if until in said and not acted:
+            acted = True
+            then(p)
+    os.close(mine)
+    return t.end(p, timeout=10), said
+
+
+ENTER, LEAVE, TRACING = b"\033[?1049h", b"\033[?1049l", b"ipcspy: tracing, Ctrl-C ends"
+
+
+@case(params=[("INT",), ("TERM",), ("QUIT",), ("dumb",)])
+def live_screen(t, how):
+    """The live report has a screen of its own, which is left however it ends."""
+    _, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 1000000)
+    sig = getattr(signal, "SIG" + how, signal.SIGINT)
+    argv = [t.ipcspy, "-i", "0.2", "-p", str(pids["send-0"]), *(["-d", "1"] if how == "dumb" else
+                                                                [])]
+    r, said = on_terminal(t, argv, {"TERM": how if how == "dumb" else "xterm", "NO_COLOR": "1"},
+                          LEAVE if how == "dumb" else ENTER,
+                          lambda p: (time.sleep(0.5), p.send_signal(sig)))
+    t.equal("exit status", -signal.SIGQUIT if how == "QUIT" else 0, r.status, repr(said[-500:]))
+    t.equal("that it traces", 1, said.count(TRACING))
+    if how == "dumb":
+        t.ok("no escape sequences", b"\033" not in said, repr(said[:500]))
+        return
+    t.equal("the screen is entered and left", (1, 1), (said.count(ENTER), said.count(LEAVE)))
+    last = said.split(LEAVE)[-1]
+    t.ok("nothing is painted behind it", b"\033" not in last, repr(last))
+    t.equal("reports behind it", 0 if how == "QUIT" else 1, last.count(b"Lost: 0 events."))
+
+
+@case()
+def message_lines_fit_the_terminal(t):
+    _, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 1000000)
+    r, said = on_terminal(t, [t.ipcspy, "-t", "-p", str(pids["send-0"]), "-d", "0.5"],
+                          {"TERM": "xterm", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}, b"none", None)
+    lines = said.decode().replace("\r", "").split("\n\n")[0].splitlines()[1:]
+    t.ok("there are lines", len(lines) > 100, str(lines[:3]))
+    t.equal("widths", {90}, {len(line) for line in lines})
+
+
+@case()
+def nothing_to_see(t):
+    """An empty report says why: no such name, or no time to see anything."""
+    r = t.run([t.ipcspy, "-n", "no\033such", "-d", "0.2"])
+    t.equal("stderr", b"ipcspy: no process named 'no\\x1bsuch' was seen\n", r.err)
+    t.ok("the heading counts them", "-n no\\x1bsuch: 0 processes" in r.text, r.text)
+    p, pids, _ = start_demo(t, "pipe", "--rate", 1000, "-n", 1000000)
+    r = t.run([t.ipcspy, "-n", "recv-0", "-d", "0.2"])
+    t.ok("the heading counts one or more", "-n recv-0: " in r.text and ": 0 process" not in r.text, r.text)
+    t.equal("stderr of one that is there", b"", r.err)
+    spy = t.start([t.ipcspy, "-n", "nobody-here"])
+    wait_for("ipcspy caught signals", lambda: caught(spy.pid, signal.SIGINT))
+    spy.send_signal(signal.SIGINT)
+    r = t.end(spy, timeout=20)
+    t.ok("it was too short", b"ms after tracing began: nothing was seen" in r.err, repr(r.err))
+
+
+def caught(pid, sig):
+    with open(f"/proc/{pid}/status") as f:
+        mask = next(line for line in f if line.startswith("SigCgt")).split()[1]
+    return int(mask, 16) >> (sig - 1) & 1
 
 
 @case()

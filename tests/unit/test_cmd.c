@@ -128,6 +128,30 @@ static void missing_command_says_why(void **state)
 	assert_int_equal(command_go(&c), 0);
 	wait_for_end(&c);
 	assert_int_equal(command_exec_error(&c), ENOENT);
+	assert_false(command_runs(&c)); /* it never did */
+	command_fini(&c);
+}
+
+/* Not before it was let go, and for certain by the time it has ended. */
+static void command_runs_from_its_exec_on(void **state)
+{
+	char *argv[] = {(char *)"sleep", (char *)"60", NULL};
+	struct command none = {0}, c;
+
+	(void)state;
+	assert_true(command_runs(&none));
+	assert_int_equal(command_start(&c, argv), 0);
+	nap();
+	assert_false(command_runs(&c));
+	assert_int_equal(command_go(&c), 0);
+	for (int i = 0; i < 500 && !command_runs(&c); i++)
+		nap();
+	assert_true(command_runs(&c));
+	command_poll(&c);
+	assert_false(c.ended);
+	command_signal(&c, SIGKILL);
+	wait_for_end(&c);
+	assert_true(command_runs(&c));
 	command_fini(&c);
 }
 
@@ -286,6 +310,31 @@ static void output_goes_where_it_should(void **state)
 	rmdir(dir);
 }
 
+static void output_is_as_wide_as_asked(void **state)
+{
+	const struct opts o = {.output = "/dev/null"};
+	static const struct {
+		const char *columns;
+		unsigned int width;
+	} cases[] = {
+		{NULL, TEXT_WIDTH_ENDLESS},   {"", TEXT_WIDTH_ENDLESS},  {"132", 132},
+		{"wide", TEXT_WIDTH_ENDLESS}, {"0", TEXT_WIDTH_ENDLESS},
+	};
+	struct output out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].columns)
+			setenv("COLUMNS", cases[i].columns, 1);
+		else
+			unsetenv("COLUMNS");
+		assert_int_equal(output_open(&out, &o), 0);
+		assert_int_equal(out.text.style.width, cases[i].width);
+		output_close(&out);
+	}
+	unsetenv("COLUMNS");
+}
+
 static void formats_choose_lines_and_report(void **state)
 {
 	static const struct {
@@ -331,12 +380,14 @@ int main(void)
 		cmocka_unit_test(command_that_is_not_let_go_never_runs),
 		cmocka_unit_test(command_of_a_dead_parent_never_runs),
 		cmocka_unit_test(missing_command_says_why),
+		cmocka_unit_test(command_runs_from_its_exec_on),
 		cmocka_unit_test(command_gets_signals),
 		cmocka_unit_test(targets_are_watched_until_the_last_ends),
 		cmocka_unit_test(targets_must_be_there),
 		cmocka_unit_test(signals_ask_for_an_end),
 		cmocka_unit_test(one_more_sigint_kills),
 		cmocka_unit_test(output_goes_where_it_should),
+		cmocka_unit_test(output_is_as_wide_as_asked),
 		cmocka_unit_test(formats_choose_lines_and_report),
 		cmocka_unit_test(verbs_are_complete),
 	};

@@ -32,7 +32,7 @@ static void on_message(void *arg, const struct message *msg)
 {
 	struct played *pl = arg;
 
-	assert_int_equal(message_text(&pl->text, msg, SCENE_START_NS, false), 0);
+	assert_int_equal(message_text(&pl->text, msg, SCENE_START_NS, 0, false), 0);
 	assert_int_equal(message_jsonl(&pl->json, msg, SCENE_START_NS), 0);
 }
 
@@ -44,7 +44,7 @@ static void play(struct played *pl, const struct scene *s)
 	*pl = (struct played){0};
 	sink_init_mem(&pl->text);
 	sink_init_mem(&pl->json);
-	assert_int_equal(message_text_head(&pl->text), 0);
+	assert_int_equal(message_text_head(&pl->text, 0, false), 0);
 	pl->player.model = model_new(&opts);
 	assert_non_null(pl->player.model);
 	s->play(&pl->player);
@@ -54,6 +54,7 @@ static void play(struct played *pl, const struct scene *s)
 		.kernel = "6.1.0-test",
 		.arch = "x86_64",
 		.filter = s->filter,
+		.comm = strncmp(s->filter, "-n ", 3) ? NULL : s->filter + 3,
 		.start_realtime_ns = 1700000000000000000,
 		.duration_ns = s->duration_us * 1000,
 		.events = pl->player.events,

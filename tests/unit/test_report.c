@@ -266,23 +266,32 @@ static void message_as_text(void **state)
 
 	(void)state;
 	sink_init_mem(&out);
-	assert_int_equal(message_text_head(&out), 0);
-	assert_int_equal(message_text(&out, &msg, 5000000000, false), 0);
+	assert_int_equal(message_text_head(&out, 0, false), 0);
+	assert_int_equal(message_text(&out, &msg, 5000000000, 0, false), 0);
 	msg = message_between(&remote, &unknown);
-	assert_int_equal(message_text(&out, &msg, 6000000000, false), 0);
+	assert_int_equal(message_text(&out, &msg, 6000000000, 0, false), 0);
 	msg = message_between(&terminal, &local_dst);
 	msg.what = "SIGINT";
-	assert_int_equal(message_text(&out, &msg, 5000000000, false), 0);
+	assert_int_equal(message_text(&out, &msg, 5000000000, 0, false), 0);
 	assert_string_equal(
 		out.buf.s,
-		"      TIME s MECHANISM    CHAN SENDER                RECEIVER                 "
-		"BYTES  LATENCY us SEND-BLK us RECV-BLK us  BACKLOG NAME\n"
-		"    0.001234 pipe            3 tar[12]               g\"z\\n[13]                 "
-		"4096        12.3         0.0      1000.0      512 pipe:[77]\n"
-		"    0.000000 pipe            3 10.0.0.5:443          ?                         "
-		"4096           -         0.0      1000.0      512 pipe:[77]\n"
-		"    0.001234 pipe            3 terminal              g\"z\\n[13]                 "
-		"4096           -         0.0      1000.0      512 pipe:[77] SIGINT\n");
+		"      TIME s MECHANISM         ID SENDER                RECEIVER                 "
+		"BYTES  LATENCY us SEND BLKD us RECV BLKD us  BACKLOG CHANNEL\n"
+		"    0.001234 pipe               3 tar[12]               g\"z\\n[13]               "
+		"  "
+		"4096        12.3          0.0       1000.0      512 pipe:[77]\n"
+		"    0.000000 pipe               3 10.0.0.5:443          ?                         "
+		"4096           -          0.0       1000.0      512 pipe:[77]\n"
+		"    0.001234 pipe               3 terminal              g\"z\\n[13]               "
+		"  "
+		"4096           -          0.0       1000.0      512 pipe:[77] SIGINT\n");
+	strbuf_reset(&out.buf);
+	assert_int_equal(message_text_head(&out, 40, false), 0);
+	assert_int_equal(message_text(&out, &msg, 5000000000, 40, false), 0);
+	assert_int_equal(message_text(&out, &msg, 5000000000, 40, true), 0);
+	assert_string_equal(out.buf.s, "      TIME s MECHANISM         ID SENDE…\n"
+				       "    0.001234 pipe               3 termi…\n"
+				       "    0.001234 pipe               3 termi~\n");
 	sink_fini(&out);
 }
 
