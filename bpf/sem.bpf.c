@@ -30,24 +30,21 @@ struct sem_call {
 /* Looks at what a semop() array does. */
 static __noinline int semops_parse(struct sem_call *c, __u64 array, __u32 cnt)
 {
-	struct sembuf_user ops[SEMOPS_LOOK] = {};
+	struct sembuf_user op;
 
 	if (!c)
 		return 0;
-	if (cnt > SEMOPS_LOOK)
-		cnt = SEMOPS_LOOK;
 	c->op = OP_RECV;
 	c->index = NO_INDEX;
-	if (!cnt || bpf_probe_read_user(ops, cnt * sizeof(ops[0]), (void *)array))
-		return 0;
-	c->op = OP_SEND;
-	c->index = ops[0].num;
-	for (__u32 i = 0; i < SEMOPS_LOOK; i++) {
-		if (i >= cnt || ops[i].op > 0)
+	for (__u32 i = 0; i < SEMOPS_LOOK && i < cnt; i++) {
+		if (bpf_probe_read_user(&op, sizeof(op), (void *)(array + i * sizeof(op))))
+			break;
+		if (i && op.op > 0)
 			continue;
-		c->op = OP_RECV;
-		c->index = ops[i].num;
-		break;
+		c->op = op.op > 0 ? OP_SEND : OP_RECV;
+		c->index = op.num;
+		if (op.op <= 0)
+			break;
 	}
 	return 0;
 }
