@@ -24,6 +24,8 @@
 
 #define PENDING_MAX 65536 /* per number: more than RLIMIT_SIGPENDING mostly allows */
 
+#define SCAN_MAX 512
+
 #define XF_MASKED 0x1000000 /* the receiver blocked it when it was generated */
 
 /* What became of the signals of one number. */
@@ -195,7 +197,7 @@ static struct xfer *next_for(struct sig_row *row, uint64_t tid, bool any)
 			return w;
 		if (!shared)
 			shared = w;
-		if (!row->waiting.v || i >= 512) /* thread-directed ones are few */
+		if (i >= SCAN_MAX) /* one for this thread alone would be among the first */
 			break;
 	}
 	return shared;
@@ -213,10 +215,11 @@ static bool is_pending(const struct sig_row *row, uint64_t set)
 	return false;
 }
 
-/* The signal reached its receiver: w was sent by whom it says, NULL: nobody knows. */
+/* The signal reached its receiver: w was sent by whom it says; NULL: r may say what sent it. */
 static int arrived(struct model *m, const struct xfer *w, const struct xfer *r, unsigned int signo)
 {
-	struct flow *f = flow_get(m, w ? w->ep : NULL, w && !w->ep ? w->remote : NULL, r->ep, NULL);
+	struct flow *f = flow_get(m, w ? w->ep : NULL, w ? (w->ep ? NULL : w->remote) : r->remote,
+				  r->ep, NULL);
 	char name[SIGNAL_NAME_LEN];
 	int err;
 
@@ -242,6 +245,7 @@ static int continued(struct model *m, struct obj *o, const struct ev_op *op, con
 		return s->owner ? -ENOMEM : 0;
 	ep->messages++;
 	xfer_init(&r, ep, op);
+	r.remote = NULL;
 	return arrived(m, w, &r, SIGCONT);
 }
 
@@ -361,6 +365,22 @@ static void count_fate(struct sig_row *row, uint64_t v)
 		row->by_default++;
 }
 
+/*
+ * Who sent a signal of which only the delivery was seen: what was pending at
+ * attach, and what a timer's interrupt sent at a moment when the kernel traces
+ * nothing (seen on 6.18, by every tracer alike).
+ */
+static int source_unseen(struct chan *c, struct xfer *r, const struct event *ev, unsigned int signo)
+{
+	int code = (int)(ev->vals->v[0] >> 32);
+
+	r->remote = NULL;
+	if (code != SI_TIMER && code <= 0)
+		return 0;
+	r->remote = chan_named(c, signal_source(signo, code));
+	return r->remote ? 0 : -ENOMEM;
+}
+
 static int delivered(struct model *m, struct obj *o, struct endpoint *ep, const struct event *ev,
 		     unsigned int signo)
 {
@@ -380,7 +400,11 @@ static int delivered(struct model *m, struct obj *o, struct endpoint *ep, const 
 		return 0;
 	if (known || w)
 		pending_add(o->chan, -1);
+	else
+		row->generated++;
 	xfer_init(&r, ep, ev->op);
+	if (!w && source_unseen(o->chan, &r, ev, signo))
+		return -ENOMEM;
 	if (w) {
 		sent = *w;
 		pq_done(&row->waiting, w);

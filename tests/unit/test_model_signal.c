@@ -275,6 +275,22 @@ static void test_snapshots(void **state)
 	assert_int_equal(feed_chan(f, 0)->backlog.now, 1);
 }
 
+/* Only its delivery was seen: it was sent all the same, and its code may tell by what. */
+static void test_unseen_source(void **state)
+{
+	struct feed *f = *state;
+	struct flow *fl;
+
+	signals_of(f, CHAN, B, 0, 0, 0, T0);
+	feed_signal(f, OP_RECV, B, B, T0, T0 + US, RT, SI_TIMER, B | SIGV_HANDLER);
+	feed_signal(f, OP_RECV, B, B, T0, T0 + US, RT, SI_QUEUE, B | SIGV_HANDLER);
+	fl = feed_flow_from(f, "timer", B);
+	assert_true(fl && fl->messages == 1 && fl->latency.count == 0 && fl->src.here);
+	assert_int_equal(messages_from_nobody(feed_chan(f, 0)), 1);
+	assert_int_equal(fact(f, 0, "generated"), 2);
+	assert_int_equal(feed_chan(f, 0)->backlog.now, 0);
+}
+
 /* A recording may say anything. */
 static void test_hostile(void **state)
 {
@@ -320,6 +336,7 @@ int main(void)
 		TEST(test_stop_and_continue),
 		TEST(test_sources),
 		TEST(test_snapshots),
+		TEST(test_unseen_source),
 		TEST(test_hostile),
 		TEST(test_names),
 	};
