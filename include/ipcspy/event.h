@@ -34,7 +34,9 @@ enum ipcspy_ev_kind {
 	EV_NAME = 8, /* struct ev_name: text found by the collector (path, exe) */
 	EV_LOSS = 9, /* struct ev_loss: what the kernel side could not deliver */
 	EV_MAP = 10, /* struct ev_map: a range of a process's memory that others may share */
-	EV_MAX = 11,
+	EV_TASK = 12, /* struct ev_task: what a task is doing (in a snapshot) */
+	EV_SET = 13,  /* struct ev_set: the channels that a task polls (in a snapshot) */
+	EV_MAX = 14,
 };
 
 /* First bytes of every record. ts is when the thing happened: for an operation, its exit. */
@@ -253,6 +255,50 @@ struct ev_map {
 	__u8 pad[7];
 };
 
+/* Why a task does not go on, where no channel says it. */
+enum ipcspy_why {
+	WHY_NONE = 0,  /* it runs or can run, or EV_INFLIGHT or EV_SET says what it waits for */
+	WHY_SLEEP = 1, /* nanosleep and its like: until_ns */
+	WHY_CHILD = 2, /* wait4, waitid: who is the child, 0 any, -GROUP any of a process group */
+	WHY_LOCK = 3,  /* flock, fcntl(F_SETLKW): who holds the lock, 0 unknown */
+	WHY_OPEN = 4, /* open of a FIFO whose other end nobody has opened; its path in an EV_NAME */
+	WHY_DISK = 5, /* uninterruptible: a disk, a network file system, a page */
+	WHY_STOPPED = 6, /* SIGSTOP and its like, or by a tracer: who, 0 none */
+	WHY_VFORK = 7,   /* until the child executes a program or ends: who */
+	WHY_OTHER = 8,   /* a call of which nothing is known: nr */
+	WHY_MAX = 9,
+};
+
+struct ev_task {
+	struct ev_hdr hdr; /* ts: when it was looked at */
+	__u64 since_ns;    /* it sleeps at least since then, 0 unknown */
+	__u64 until_ns;    /* it goes on by itself then (CLOCK_MONOTONIC), 0 never or unknown */
+	__s32 who;         /* a process, see enum ipcspy_why */
+	__u16 nr;          /* system call it is in; 0xffff none */
+	__u8 state;        /* letter, as in proc_pid_stat(5): R S D T t Z X I */
+	__u8 why;          /* enum ipcspy_why */
+};
+
+#define SETF_OTHERS                                                                            \
+	0x1           /* it also waits for what is no channel: a timer, a device, a listener's \
+			 new connections */
+#define SETF_MORE 0x2 /* a further record of the same task follows the last one */
+
+struct ev_set_member {
+	__u64 chan;
+	__s32 fd;
+	__u32 events; /* POLLIN, POLLOUT: what for */
+};
+
+#define EV_SET_LEN 16
+struct ev_set {
+	struct ev_hdr hdr;
+	__u64 until_ns; /* the call's time-out ends then, 0 never or unknown */
+	__u32 cnt;      /* members that are used */
+	__u32 pad;
+	struct ev_set_member of[EV_SET_LEN];
+};
+
 /* vals[1] of an EV_OBJ of shared memory; vals[0] is its size in bytes. */
 #define SHMV_CREATOR 0x00ffffffull /* System V: pid */
 #define SHMV_REMOVED 0x01000000ull /* System V: marked for destruction; else: unlinked */
@@ -295,6 +341,8 @@ IPCSPY_SIZE_IS(struct ev_snap, 24);
 IPCSPY_SIZE_IS(struct ev_inflight, 56);
 IPCSPY_SIZE_IS(struct ev_hold, 40);
 IPCSPY_SIZE_IS(struct ev_map, 80);
+IPCSPY_SIZE_IS(struct ev_task, 48);
+IPCSPY_SIZE_IS(struct ev_set, 40 + 16 * EV_SET_LEN);
 IPCSPY_SIZE_IS(struct ev_name, 288);
 IPCSPY_SIZE_IS(struct ev_loss, 48);
 

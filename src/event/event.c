@@ -54,6 +54,16 @@ static int check_loss(const struct event *ev)
 	return ev->loss->mech < MECH_MAX ? 0 : -EBADMSG;
 }
 
+static int check_task(const struct event *ev)
+{
+	return ev->task->why < WHY_MAX ? 0 : -EBADMSG;
+}
+
+static int check_set(const struct event *ev)
+{
+	return ev->set->cnt <= EV_SET_LEN ? 0 : -EBADMSG;
+}
+
 /* One row per kind: the smallest record, and what must hold inside it. */
 static const struct {
 	size_t size;
@@ -69,6 +79,8 @@ static const struct {
 	[EV_NAME] = {sizeof(struct ev_name), check_name},
 	[EV_LOSS] = {sizeof(struct ev_loss), check_loss},
 	[EV_MAP] = {sizeof(struct ev_map), check_map},
+	[EV_TASK] = {sizeof(struct ev_task), check_task},
+	[EV_SET] = {sizeof(struct ev_set), check_set},
 };
 
 /* Finds what stands behind an operation: one kind of address, or numbers. */
@@ -108,7 +120,7 @@ int event_decode(const void *data, size_t len, struct event *ev, size_t *skip)
 		return -ENODATA;
 	if (e.hdr->len < sizeof(*e.hdr) || e.hdr->len % 8)
 		return -EBADMSG;
-	if (e.hdr->kind == EV_NONE || e.hdr->kind >= EV_MAX) {
+	if (e.hdr->kind >= EV_MAX || !kinds[e.hdr->kind].size) {
 		if (skip)
 			*skip = e.hdr->len;
 		return -EOPNOTSUPP;

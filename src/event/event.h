@@ -27,6 +27,8 @@ struct event {
 		const struct ev_snap *snap;
 		const struct ev_inflight *inflight;
 		const struct ev_hold *hold;
+		const struct ev_task *task;
+		const struct ev_set *set;
 		const struct ev_name *name;
 		const struct ev_loss *loss;
 		const struct ev_map *map;

@@ -261,7 +261,7 @@ static int feed(struct model *m, const struct event *ev)
 
 	if (ev->hdr->ts_ns > m->now_ns)
 		m->now_ns = ev->hdr->ts_ns;
-	err = feeds[ev->hdr->kind](m, ev);
+	err = feeds[ev->hdr->kind] ? feeds[ev->hdr->kind](m, ev) : 0;
 	if (m->now_ns - m->swept_ns >= SWEEP_NS)
 		e = sweep(m, false);
 	return err ? err : e;
