@@ -13,6 +13,7 @@ static const size_t sizes[EV_MAX] = {
 	[EV_SNAP] = sizeof(struct ev_snap), [EV_INFLIGHT] = sizeof(struct ev_inflight),
 	[EV_HOLD] = sizeof(struct ev_hold), [EV_NAME] = sizeof(struct ev_name),
 	[EV_LOSS] = sizeof(struct ev_loss), [EV_MAP] = sizeof(struct ev_map),
+	[EV_TASK] = sizeof(struct ev_task), [EV_SET] = sizeof(struct ev_set),
 };
 
 /* A record of this kind that is in order. */
@@ -39,6 +40,8 @@ static void test_valid_and_truncated(void **state)
 
 	(void)state;
 	for (unsigned int kind = EV_OP; kind < EV_MAX; kind++) {
+		if (!sizes[kind]) /* a number that is not in use */
+			continue;
 		valid(buf, sizeof(buf), kind);
 		assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), sizes[kind]);
 		assert_ptr_equal(ev.hdr, buf);
