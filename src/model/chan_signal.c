@@ -21,23 +21,13 @@
 #include "model/internal.h"
 #include "model/pair_queue.h"
 #include "model/signal_names.h"
+#include "model/signal_row.h"
 
 #define PENDING_MAX 65536 /* per number: more than RLIMIT_SIGPENDING mostly allows */
 
 #define SCAN_MAX 512
 
 #define XF_MASKED 0x1000000 /* the receiver blocked it when it was generated */
-
-/* What became of the signals of one number. */
-struct sig_row {
-	uint64_t generated;
-	uint64_t delivered; /* handled, default or taken */
-	uint64_t handled, by_default, taken;
-	uint64_t ignored, coalesced, discarded;
-	uint64_t blocked_ns;
-	struct pair_queue waiting; /* addr_key: the thread, 0 the process */
-	struct hist handler;
-};
 
 struct sig_chan {
 	struct proc *owner; /* the receiver; NULL: unknown, or it ended */
@@ -533,48 +523,6 @@ static const char *signal_fold_name(const struct chan *c, char *buf, size_t len)
 	return "signal:[closed]";
 }
 
-static void put_row(const struct sig_chan *s, unsigned int signo, unsigned int nth,
-		    void (*put)(void *arg, const struct fact *f), void *arg)
-{
-	const struct sig_row *row = s->rows[signo];
-	static const struct sig_row none;
-	char name[SIGNAL_NAME_LEN];
-	struct fact f = {.group = "signals", .row = nth};
-
-	if (!row)
-		row = &none;
-	const struct {
-		const char *name;
-		uint64_t value;
-	} facts[] = {
-		{"generated", row->generated},
-		{"delivered", row->delivered},
-		{"handled", row->handled},
-		{"default", row->by_default},
-		{"taken", row->taken},
-		{"ignored", row->ignored},
-		{"coalesced", row->coalesced},
-		{"discarded", row->discarded},
-		{"pending", row->waiting.live + !!(s->unknown & bit_of(signo))},
-		{"blocked_ns", row->blocked_ns},
-		{"handler_p50_ns", row->handler.count ? hist_quantile(&row->handler, 500) : 0},
-		{"handler_p99_ns", row->handler.count ? hist_quantile(&row->handler, 990) : 0},
-	};
-
-	f.name = "number";
-	f.value = signo;
-	put(arg, &f);
-	f.name = "name";
-	f.text = signal_name(signo, name);
-	put(arg, &f);
-	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
-		f.name = facts[i].name;
-		f.value = facts[i].value;
-		f.text = f.value ? NULL : fact_zero;
-		put(arg, &f);
-	}
-}
-
 static void signal_facts(const struct model *m, const struct chan *c,
 			 void (*put)(void *arg, const struct fact *f), void *arg)
 {
@@ -584,7 +532,7 @@ static void signal_facts(const struct model *m, const struct chan *c,
 	(void)m;
 	for (unsigned int i = 1; s && i <= SIGNALS_MAX; i++)
 		if (s->rows[i] || s->unknown & bit_of(i))
-			put_row(s, i, nth++, put, arg);
+			signal_row_facts(s->rows[i], i, s->unknown & bit_of(i), nth++, put, arg);
 }
 
 static void signal_fini(struct model *m, struct chan *c)
