@@ -18,6 +18,7 @@ enum verdict_kind {
 	VERDICT_BALANCED = 1,
 	VERDICT_PRODUCER_BOUND = 2, /* the receiver waits most */
 	VERDICT_CONSUMER_BOUND = 3, /* the sender waits most, or the channel is near its capacity */
+	VERDICT_SILENT = 4,         /* idle, and the receiver is blocked in it */
 };
 
 struct verdict {
@@ -28,7 +29,10 @@ struct verdict {
 
 struct verdict verdict_of_flow(const struct model *m, const struct flow *f);
 
-/* "producer-bound", "consumer-bound", "balanced", "idle" */
+/* False when there is too little of the flow for its verdict to mean anything. */
+bool verdict_has_basis(const struct model *m, const struct flow *f);
+
+/* "producer-bound", "consumer-bound", "balanced", "idle", "silent" */
 const char *verdict_name(enum verdict_kind kind);
 
 /*

@@ -5,6 +5,8 @@
 #define NOTICEABLE 100 /* permille: below, waiting limits nobody */
 #define NEAR_FULL  500 /* permille of the time without room that means a slow receiver */
 #define IDLE_NS    1000000000ull
+#define FEW        10 /* messages: less say something only when they took SHORT_NS */
+#define SHORT_NS   100000000ull
 
 static const struct endpoint *endpoint_of(const struct flow *f, enum ep_role role)
 {
@@ -84,6 +86,7 @@ struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
 {
 	struct verdict v = {VERDICT_IDLE, 0, 0, 0};
 	uint64_t active = active_ns(m, f);
+	const struct endpoint *dst;
 	unsigned int send, recv;
 
 	if (!f->messages || !active)
@@ -91,8 +94,12 @@ struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
 	v.send_blocked = share(send_waited_ns(m, f), active);
 	v.recv_blocked = share(recv_waited_ns(f), active);
 	v.full = share(full_ns(m, f->chan), active);
-	if (fell_silent(m, f, active))
+	if (fell_silent(m, f, active)) {
+		dst = endpoint_of(f, EP_RECV);
+		if (dst && dst->blocked.now_ns)
+			v.kind = VERDICT_SILENT;
 		return v;
+	}
 	send = v.full >= NEAR_FULL && v.full > v.send_blocked ? v.full : v.send_blocked;
 	recv = v.recv_blocked;
 	v.kind = VERDICT_BALANCED;
@@ -105,6 +112,16 @@ struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
 	return v;
 }
 
+/* A few messages in next to no time say nothing, unless one end is stuck right now. */
+bool verdict_has_basis(const struct model *m, const struct flow *f)
+{
+	const struct endpoint *src = endpoint_of(f, EP_SEND);
+
+	if (f->messages >= FEW || (f->messages > 1 && active_ns(m, f) >= SHORT_NS))
+		return true;
+	return f->messages && src && (src->blocked.now_ns || src->stall_since_ns);
+}
+
 const char *verdict_name(enum verdict_kind kind)
 {
 	static const char *const names[] = {
@@ -112,6 +129,7 @@ const char *verdict_name(enum verdict_kind kind)
 		[VERDICT_BALANCED] = "balanced",
 		[VERDICT_PRODUCER_BOUND] = "producer-bound",
 		[VERDICT_CONSUMER_BOUND] = "consumer-bound",
+		[VERDICT_SILENT] = "silent",
 	};
 
 	return (unsigned int)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/analysis.h"
 
@@ -40,10 +41,8 @@ static int by_chan_id(const void *pa, const void *pb)
 	return ASCENDING(a->id, b->id);
 }
 
-static int by_busy(const void *pa, const void *pb)
+int flow_busier(const struct flow *a, const struct flow *b)
 {
-	const struct flow *a = *(const struct flow *const *)pa;
-	const struct flow *b = *(const struct flow *const *)pb;
 	int order = ASCENDING(b->messages, a->messages);
 
 	if (!order)
@@ -53,6 +52,11 @@ static int by_busy(const void *pa, const void *pb)
 	if (!order)
 		order = ASCENDING(a->first_ns, b->first_ns);
 	return order ? order : ASCENDING(party_pid(&a->src), party_pid(&b->src));
+}
+
+static int by_busy(const void *pa, const void *pb)
+{
+	return flow_busier(*(const struct flow *const *)pa, *(const struct flow *const *)pb);
 }
 
 static int by_chan_then_busy(const void *pa, const void *pb)
@@ -245,4 +249,11 @@ const char *party_comm(const struct party *p)
 uint32_t party_pid(const struct party *p)
 {
 	return p->proc ? p->proc->pid : 0;
+}
+
+size_t party_host_len(const struct party *p)
+{
+	const char *colon = p->here ? NULL : strrchr(p->addr, ':');
+
+	return colon ? (size_t)(colon - p->addr) : strlen(p->addr);
 }

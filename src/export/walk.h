@@ -34,6 +34,9 @@ enum flow_order { FLOWS_BY_CHAN, FLOWS_BUSIEST };
  */
 int walk_flows(struct walk *w, const struct model *m, enum flow_order order);
 
+/* As qsort(3) wants it: below 0 when a is the busier one. */
+int flow_busier(const struct flow *a, const struct flow *b);
+
 /* struct conversation, in the model's order */
 int walk_conversations(struct walk *w, const struct model *m);
 
@@ -60,5 +63,8 @@ const char *proc_state(const struct walk *states, const struct proc *p);
 /* "comm" of a party's process, "?" when nobody knows it. */
 const char *party_comm(const struct party *p);
 uint32_t party_pid(const struct party *p);
+
+/* Bytes of p->addr without the port: all of it where it has none. */
+size_t party_host_len(const struct party *p);
 
 #endif

@@ -77,7 +77,7 @@ static struct chan *tcp_new(struct model *m, struct obj *o)
 	t->side[0] = o;
 	obj_join(o, c, 0);
 	if (listening(o))
-		c->unit = "messages";
+		c->unit = "connections";
 	return tcp_set_name(c, o) ? NULL : c;
 }
 

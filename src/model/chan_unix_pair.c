@@ -118,6 +118,8 @@ static int pair_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, 
 		if (err)
 			return err;
 	}
+	if (ev->hdr.flags & OBJF_LISTEN)
+		o->chan->unit = "connections";
 	if (ev->capacity > o->chan->capacity)
 		o->chan->capacity = ev->capacity;
 	/* What side s can have on its way is bounded by its own send buffer. */

@@ -28,10 +28,15 @@ static uint64_t name_hash(const char *s)
 	return h;
 }
 
+const char *chan_place(const struct chan *c, char *buf, size_t len)
+{
+	return c->cls->fold_name ? c->cls->fold_name(c, buf, len) : "[closed]";
+}
+
 static struct chan *fold_row(struct model *m, const struct chan *c)
 {
 	char buf[FOLD_NAME_LEN];
-	const char *name = c->cls->fold_name ? c->cls->fold_name(c, buf, sizeof(buf)) : "[closed]";
+	const char *name = chan_place(c, buf, sizeof(buf));
 	uint64_t key;
 	struct chan *row;
 

@@ -139,7 +139,7 @@ struct chan {
 	uint64_t capacity;    /* 0 unknown */
 	uint64_t id;          /* small number, counted from 1, as shown in reports */
 	char *name;           /* never NULL; may hold any bytes but NUL */
-	const char *unit;     /* "bytes" or "messages": of capacity and backlog */
+	const char *unit;     /* "bytes", "messages", "connections", ...: of capacity and backlog */
 	uint64_t dropped;     /* datagrams sent and never received (overflow) */
 	uint64_t unpaired;    /* messages no receive was seen for */
 	uint64_t lost;        /* records lost, 0 unless incomplete */
@@ -297,6 +297,12 @@ const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);
+
+/*
+ * What closed channels like c have in common beside their mechanism: the name
+ * of the listener, of the file, or only that they are closed. Static or in buf.
+ */
+const char *chan_place(const struct chan *c, char *buf, size_t len);
 
 /* No descriptor holds such a channel: no snapshot says who has it. */
 bool chan_is_unheld(const struct chan *c);

@@ -34,6 +34,18 @@ static enum style cell_backlog(struct strbuf *cell, const void *row, const void 
 	return STYLE_NONE;
 }
 
+static enum style cell_dropped(struct strbuf *cell, const void *row, const void *arg)
+{
+	const struct chan *c = row;
+
+	(void)arg;
+	if (c->dropped)
+		human_count(cell, c->dropped);
+	else
+		strbuf_putc(cell, '-');
+	return STYLE_NONE;
+}
+
 static enum style cell_used_by(struct strbuf *cell, const void *row, const void *arg)
 {
 	const struct chan *c = row;
@@ -52,6 +64,11 @@ static enum style cell_used_by(struct strbuf *cell, const void *row, const void 
 		}
 		strbuf_puts(cell, ep->role == EP_SEND ? " sent " : " received ");
 		human_bytes(cell, ep->bytes);
+		if (ep->blocked.total_ns + ep->blocked.now_ns) {
+			strbuf_puts(cell, " (blocked ");
+			human_ns(cell, ep->blocked.total_ns + ep->blocked.now_ns);
+			strbuf_putc(cell, ')');
+		}
 	}
 	if (cnt > NAMED_MAX)
 		strbuf_printf(cell, ", %zu more", cnt - NAMED_MAX);
@@ -70,8 +87,26 @@ static bool is_used(const struct chan *c)
 	return c->backlog.now;
 }
 
-/* Leaves the channels without a flow in w; all is set: also those that are only held open. */
-static void drop_busy(struct walk *w, bool all)
+/* Over, and nothing ever went in: it tells nothing but that there was one. */
+static bool is_hollow(const struct chan *c)
+{
+	if (c->open || c->backlog.now || c->backlog.max || c->dropped || c->unpaired)
+		return false;
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		if (ep->messages || ep->bytes || ep->blocked.total_ns)
+			return false;
+	return true;
+}
+
+struct hollow {
+	uint64_t cnt[MECH_MAX];
+};
+
+/*
+ * Leaves the channels without a flow in w. Unless all is set: not those that are
+ * only held open, nor those that carried nothing, which are counted.
+ */
+static void drop_busy(struct walk *w, bool all, struct hollow *hollow)
 {
 	size_t kept = 0;
 
@@ -80,30 +115,57 @@ static void drop_busy(struct walk *w, bool all)
 
 		if (chan_shape(c) == SHAPE_MEMORY) /* has a section of its own */
 			continue;
-		if (list_empty(&c->flows) && (all || is_used(c)))
+		if (!list_empty(&c->flows) || !(all || is_used(c)))
+			continue;
+		if (!all && is_hollow(c))
+			hollow->cnt[c->mech] += c->folded ? c->folded : 1;
+		else
 			w->v[kept++] = c;
 	}
 	w->cnt = kept;
 }
 
+static void put_hollow(const struct view *v, const struct hollow *hollow, bool below_table)
+{
+	struct strbuf *sb = sink_buf(v->out);
+	const char *sep = below_table ? "Closed, and carried nothing: "
+				      : "\nChannels that are closed and carried nothing: ";
+	bool any = false;
+
+	for (unsigned int mech = 0; mech < MECH_MAX; mech++) {
+		if (!hollow->cnt[mech])
+			continue;
+		strbuf_printf(sb, "%s%llu %s", sep, (unsigned long long)hollow->cnt[mech],
+			      mech_name(mech));
+		sep = ", ";
+		any = true;
+	}
+	if (any)
+		strbuf_puts(sb, " (-v shows them)\n");
+}
+
 int view_quiet_chans(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, false, cell_mech},
-		{"CHANNEL", ALIGN_LEFT, 24, false, cell_chan},
-		{"STATE", ALIGN_LEFT, 0, false, cell_state},
-		{"BACKLOG", ALIGN_RIGHT, 0, false, cell_backlog},
-		{"USED BY", ALIGN_LEFT, 40, false, cell_used_by},
+		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
+		{"CHANNEL", ALIGN_LEFT, 24, CUT_ADDR, cell_chan},
+		{"STATE", ALIGN_LEFT, 0, 0, cell_state},
+		{"BACKLOG", ALIGN_RIGHT, 0, 0, cell_backlog},
+		{"DROPPED", ALIGN_RIGHT, 0, COL_OPTIONAL, cell_dropped},
+		{"USED BY", ALIGN_LEFT, 40, CUT_LIST, cell_used_by},
 	};
 	struct walk w = WALK_INIT;
+	struct hollow hollow = {0};
 	int err;
 
 	err = walk_chans(&w, v->m);
 	if (!err) {
-		drop_busy(&w, !v->opts->max_rows);
+		drop_busy(&w, !v->opts->max_rows, &hollow);
 		err = view_table(v, "CHANNELS without a message that was both sent and received",
 				 "channels", cols, sizeof(cols) / sizeof(cols[0]), &w);
 	}
+	if (!err)
+		put_hollow(v, &hollow, w.cnt);
 	walk_fini(&w);
 	return err;
 }

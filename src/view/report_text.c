@@ -35,6 +35,8 @@ void view_put_quantity(struct strbuf *sb, const struct chan *c, uint64_t value)
 		human_count(sb, value);
 		if (!strcmp(c->unit, "messages"))
 			strbuf_puts(sb, " msg");
+		else if (!strcmp(c->unit, "connections"))
+			strbuf_puts(sb, " conn");
 	}
 }
 

@@ -98,12 +98,12 @@ static enum style cell_synced_by(struct strbuf *cell, const void *row, const voi
 int view_shared(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, false, cell_mech},
-		{"OBJECT", ALIGN_LEFT, 20, false, cell_chan},
-		{"SIZE", ALIGN_RIGHT, 0, false, cell_size},
-		{"SINCE", ALIGN_RIGHT, 0, false, cell_since},
-		{"MAPPED BY", ALIGN_LEFT, 30, false, cell_mapped_by},
-		{"SYNCHRONISED BY", ALIGN_LEFT, 30, false, cell_synced_by},
+		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
+		{"OBJECT", ALIGN_LEFT, 20, CUT_ADDR, cell_chan},
+		{"SIZE", ALIGN_RIGHT, 0, 0, cell_size},
+		{"SINCE", ALIGN_RIGHT, 0, 0, cell_since},
+		{"MAPPED BY", ALIGN_LEFT, 30, CUT_LIST, cell_mapped_by},
+		{"SYNCHRONISED BY", ALIGN_LEFT, 30, CUT_LIST, cell_synced_by},
 	};
 	struct walk w = WALK_INIT;
 	size_t kept = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/utf8.h"
+#include "view/cut.h"
 
 #define GAP    2
 #define INDENT 2 /* of a row's further lines */
@@ -120,7 +121,7 @@ static void break_lines(struct table *t)
 	size_t used = 0;
 
 	for (size_t i = 0; i < t->col_cnt; i++) {
-		if (t->cols[i].optional && is_idle(t, i)) {
+		if (t->cols[i].flags & COL_OPTIONAL && is_idle(t, i)) {
 			t->line[i] = HIDDEN;
 			continue;
 		}
@@ -235,8 +236,8 @@ static void put_line(struct strbuf *sb, const struct table *t, const struct cell
 				start += width - row[i].width;
 			strbuf_fill(sb, ' ', start - written);
 			text_on(sb, t->style, row[i].style);
-			written = start + text_put_cut(sb, t->style, t->text.s + row[i].at,
-						       row[i].len, width);
+			written = start + cut_put(sb, t->style, t->text.s + row[i].at, row[i].len,
+						  width, t->cols[i].flags);
 			text_off(sb, t->style, row[i].style);
 		}
 		at += width + GAP;

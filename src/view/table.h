@@ -4,8 +4,8 @@
  *
  * A table is described by an array of struct column; the renderer prints every
  * cell once, measures, and lays out. Columns that may shrink do so when there is
- * no room, widest first, and lose their middle ("postgr…[1234]"). What does not
- * fit even then goes on to further, indented lines of each row. No line is ever
+ * no room, widest first, and lose their middle, or what flags say (see cut.h).
+ * What does not fit even then goes on to further, indented lines of each row. No line is ever
  * wider than asked.
  *
  * Cells must be safe for a terminal: print functions escape what a traced
@@ -38,10 +38,16 @@ struct column {
 	const char *title;
 	enum align align;
 	unsigned int shrink; /* 0: not cut; else: down to this width, if need be */
-	bool optional;       /* left out when all its cells are "-" */
+	unsigned int flags;  /* COL_* */
 	/* Appends the cell, and says how it looks. */
 	enum style (*print)(struct strbuf *cell, const void *row, const void *arg);
 };
+
+#define COL_OPTIONAL 0x1u /* left out when all its cells are "-" */
+/* What is cut, where that is not the middle: */
+#define CUT_ADDR 0x2u /* "tcp:a:p<->b:q": the addresses, never the ports */
+#define CUT_COMM 0x4u /* "comm[pid]": the name, never the pid */
+#define CUT_LIST 0x8u /* "a, b, c": items from the end, which then says how many */
 
 #define TABLE_COLUMNS_MAX 24
 

@@ -133,7 +133,7 @@ static void test_listener_stands_alone(void **state)
 	tcp_op(f, OP_RECV, 2, B, T0 + 20, T0 + 40, 10, 1010);
 	assert_int_equal(feed_chan_cnt(f), 2);
 	assert_string_equal(feed_chan(f, 0)->name, "tcp:127.0.0.1:80");
-	assert_string_equal(feed_chan(f, 0)->unit, "messages");
+	assert_string_equal(feed_chan(f, 0)->unit, "connections");
 	assert_true(list_empty(&feed_chan(f, 0)->flows));
 	assert_string_equal(feed_chan(f, 1)->name, "tcp:127.0.0.1:50000<->127.0.0.1:80");
 	assert_true(feed_flow(f, NULL, A, B)->latency.sum == 20);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "view/flow_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "view/sections.h"
+
+#define HANDFUL   5   /* more are merged */
+#define PLACE_LEN 256 /* of a name: a longer one is told apart by its beginning */
+
+/* A flow that may be merged with others, and by what. */
+struct candidate {
+	const struct flow *f;
+	char *place;
+};
+
+uint64_t flow_blocked_ns(const struct flow *f, const struct proc *p, enum ep_role role)
+{
+	uint64_t sum = 0;
+
+	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan) {
+		if (p && ep->proc == p && ep->role == role)
+			sum += ep->blocked.total_ns + ep->blocked.now_ns;
+	}
+	return sum;
+}
+
+uint64_t flow_stalled_ns(const struct flow *f)
+{
+	uint64_t sum = 0;
+
+	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan) {
+		if (f->src.proc && ep->proc == f->src.proc && ep->role == EP_SEND)
+			sum += ep->stalled.total_ns + ep->stalled.now_ns;
+	}
+	return sum;
+}
+
+/* Processes by their names; who is elsewhere by the host, without the port. */
+static int party_order(const struct party *a, const struct party *b)
+{
+	size_t len_a, len_b;
+	int order;
+
+	if (a->proc && b->proc)
+		return strcmp(a->proc->comm, b->proc->comm);
+	if (a->proc || b->proc || !a->addr || !b->addr)
+		return (a->proc || a->addr) - (b->proc || b->addr) ?: !a->proc - !b->proc;
+	len_a = party_host_len(a);
+	len_b = party_host_len(b);
+	order = strncmp(a->addr, b->addr, len_a < len_b ? len_a : len_b);
+	return order ? order : (len_a > len_b) - (len_a < len_b);
+}
+
+static int by_likeness(const void *pa, const void *pb)
+{
+	const struct candidate *a = pa, *b = pb;
+	int order = (int)a->f->chan->mech - (int)b->f->chan->mech;
+
+	if (!order)
+		order = strcmp(a->place, b->place);
+	if (!order)
+		order = party_order(&a->f->src, &b->f->src);
+	return order ? order : party_order(&a->f->dst, &b->f->dst);
+}
+
+static uint64_t row_messages(const struct flow_row *row)
+{
+	return row->merged ? row->messages : row->f->messages;
+}
+
+static int by_busy(const void *pa, const void *pb)
+{
+	const struct flow_row *a = *(const struct flow_row *const *)pa;
+	const struct flow_row *b = *(const struct flow_row *const *)pb;
+	uint64_t messages_a = row_messages(a), messages_b = row_messages(b);
+
+	if (messages_a != messages_b)
+		return messages_a < messages_b ? 1 : -1;
+	return flow_busier(a->f, b->f);
+}
+
+static int by_identity(const void *pa, const void *pb)
+{
+	uintptr_t a = *(const uintptr_t *)pa, b = *(const uintptr_t *)pb;
+
+	return (a > b) - (a < b);
+}
+
+/* How many different ones there are; they are sorted. */
+static size_t count_different(uintptr_t *v, size_t cnt)
+{
+	size_t different = 0;
+
+	qsort(v, cnt, sizeof(*v), by_identity);
+	for (size_t i = 0; i < cnt; i++)
+		different += !i || v[i] != v[i - 1];
+	return different;
+}
+
+/* Of several flows of one process on one channel the first tells what is the process's. */
+static bool is_first(const struct flow *f, bool src)
+{
+	list_for_each (g, &f->chan->flows, struct flow, in_chan) {
+		if (g == f)
+			break;
+		if ((src ? g->src.proc == f->src.proc : g->dst.proc == f->dst.proc) &&
+		    !party_order(&g->src, &f->src) && !party_order(&g->dst, &f->dst))
+			return false;
+	}
+	return true;
+}
+
+static int row_add(struct flow_row *row, const struct flow *f)
+{
+	const struct chan *c = f->chan;
+
+	if (!row->f || flow_busier(f, row->f) < 0)
+		row->f = f;
+	row->merged++;
+	row->messages += f->messages;
+	row->bytes += f->bytes;
+	if (is_first(f, true)) {
+		row->send_blocked_ns += flow_blocked_ns(f, f->src.proc, EP_SEND);
+		row->stalled_ns += flow_stalled_ns(f);
+	}
+	if (is_first(f, false))
+		row->recv_blocked_ns += flow_blocked_ns(f, f->dst.proc, EP_RECV);
+	if (c->backlog.max > row->backlog_max)
+		row->backlog_max = c->backlog.max;
+	if (c->capacity > row->capacity)
+		row->capacity = c->capacity;
+	return hist_merge(&row->latency, &f->latency);
+}
+
+/* What belongs to channels, not to flows: each of them once. */
+static void count_chans(struct flow_row *row, uintptr_t *ids, size_t cnt)
+{
+	count_different(ids, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		const struct chan *c = (const struct chan *)ids[i];
+
+		if (i && ids[i] == ids[i - 1])
+			continue;
+		row->chan_cnt += c->folded ? c->folded : 1;
+		row->dropped += c->dropped;
+	}
+}
+
+static int merge_group(struct flow_row *row, const struct candidate *v, size_t cnt)
+{
+	uintptr_t *ids = calloc(cnt, sizeof(*ids));
+	int err = 0;
+
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt && !err; i++)
+		err = row_add(row, v[i].f);
+	for (size_t i = 0; i < cnt; i++)
+		ids[i] = (uintptr_t)v[i].f->src.proc ?: (uintptr_t)v[i].f->src.addr;
+	row->src_cnt = count_different(ids, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		ids[i] = (uintptr_t)v[i].f->dst.proc ?: (uintptr_t)v[i].f->dst.addr;
+	row->dst_cnt = count_different(ids, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		ids[i] = (uintptr_t)v[i].f->chan;
+	count_chans(row, ids, cnt);
+	free(ids);
+	return err;
+}
+
+/* Rows for sorted candidates, which stand in groups of their like. */
+static int add_groups(struct flow_rows *r, const struct candidate *v, size_t cnt)
+{
+	size_t end;
+	int err = 0;
+
+	for (size_t at = 0; at < cnt && !err; at = end) {
+		for (end = at + 1; end < cnt && !by_likeness(&v[at], &v[end]); end++)
+			;
+		if (end - at > HANDFUL) {
+			struct flow_row *row = &r->v[r->w.cnt++];
+
+			hist_init(&row->latency);
+			err = merge_group(row, v + at, end - at);
+			continue;
+		}
+		for (size_t i = at; i < end; i++)
+			r->v[r->w.cnt++].f = v[i].f;
+	}
+	return err;
+}
+
+static int add_rows(struct flow_rows *r, const struct walk *flows, struct candidate *v, bool merge)
+{
+	char buf[PLACE_LEN];
+	size_t cnt = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < flows->cnt && !err; i++) {
+		const struct flow *f = flows->v[i];
+
+		if (!merge || f->chan->open) {
+			r->v[r->w.cnt++].f = f;
+			continue;
+		}
+		v[cnt].f = f;
+		v[cnt].place = strdup(chan_place(f->chan, buf, sizeof(buf)));
+		err = v[cnt++].place ? 0 : -ENOMEM;
+	}
+	if (!err && cnt)
+		qsort(v, cnt, sizeof(*v), by_likeness);
+	if (!err)
+		err = add_groups(r, v, cnt);
+	for (size_t i = 0; i < cnt; i++)
+		free(v[i].place);
+	return err;
+}
+
+int flow_rows_init(struct flow_rows *r, const struct model *m, bool merge)
+{
+	struct walk flows = WALK_INIT;
+	struct candidate *v = NULL;
+	int err;
+
+	*r = (struct flow_rows){.w = WALK_INIT};
+	err = walk_flows(&flows, m, FLOWS_BUSIEST);
+	if (err || !flows.cnt)
+		goto out;
+	err = -ENOMEM;
+	v = calloc(flows.cnt, sizeof(*v));
+	r->v = calloc(flows.cnt, sizeof(*r->v));
+	r->w.v = calloc(flows.cnt, sizeof(*r->w.v));
+	if (!v || !r->v || !r->w.v)
+		goto out;
+	err = add_rows(r, &flows, v, merge);
+	for (size_t i = 0; i < r->w.cnt; i++)
+		r->w.v[i] = &r->v[i];
+	qsort(r->w.v, r->w.cnt, sizeof(*r->w.v), by_busy);
+out:
+	free(v);
+	walk_fini(&flows);
+	return err;
+}
+
+void flow_rows_fini(struct flow_rows *r)
+{
+	for (size_t i = 0; r->v && i < r->w.cnt; i++)
+		if (r->v[i].merged)
+			hist_fini(&r->v[i].latency);
+	free(r->v);
+	walk_fini(&r->w);
+	*r = (struct flow_rows){.w = WALK_INIT};
+}
