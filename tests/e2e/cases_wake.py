@@ -151,8 +151,10 @@ def start_waiting(t, mechanism, delay, *args):
 @case(params=[(m,) for m in WAKES])
 def wake_blocked_now(t, mechanism):
     """Asleep since before ipcspy came, and still so in the end."""
-    _, kids = start_waiting(t, mechanism, "60s")
+    p, kids = start_waiting(t, mechanism, "60s")
     report = attached(t, [kids["recv-0"]], "-d", "0.2")
+    p.terminate()  # killed, it could not remove its semaphores
+    t.end(p)
     blocked = [b for b in report["blocked_now"] if b["pid"] == kids["recv-0"]]
     if t.equal("the receiver is blocked", 1, len(blocked)):
         b = blocked[0]
