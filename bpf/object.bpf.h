@@ -349,8 +349,12 @@ static __always_inline bool object_concerns(const struct objref *o, bool target,
 static __always_inline bool object_use(struct objref *out, __u64 file, __u64 pid_tgid, bool target,
 				       __s32 fd, const struct user_addr *to)
 {
-	return object_concerns(out, target, to) &&
-	       (bpf_map_lookup_elem(&objects, &out->id) || object_emit(out, file, pid_tgid, fd, 0));
+	__u64 id; /* a key of a map lies on the stack: 6.1 takes no memory of a caller */
+
+	if (!object_concerns(out, target, to))
+		return false;
+	id = out->id;
+	return bpf_map_lookup_elem(&objects, &id) || object_emit(out, file, pid_tgid, fd, 0);
 }
 
 /* Where in passed[] a descriptor is noted, and what is there if it still may be passed over. */
