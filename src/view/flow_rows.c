@@ -2,6 +2,7 @@
 #include "view/flow_rows.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,14 @@
 
 #define HANDFUL   5   /* more are merged */
 #define PLACE_LEN 256 /* of a name: a longer one is told apart by its beginning */
+#define ARROW     "<->"
+#define ANY_END   ARROW "*"
 
 /* A flow that may be merged with others, and by what. */
 struct candidate {
 	const struct flow *f;
 	char *place;
+	int direction; /* of like names: 1 from the process with more flows, -1 to it */
 };
 
 uint64_t flow_blocked_ns(const struct flow *f, const struct proc *p, enum ep_role role)
@@ -61,6 +65,8 @@ static int by_likeness(const void *pa, const void *pb)
 
 	if (!order)
 		order = strcmp(a->place, b->place);
+	if (!order)
+		order = a->direction - b->direction;
 	if (!order)
 		order = party_order(&a->f->src, &b->f->src);
 	return order ? order : party_order(&a->f->dst, &b->f->dst);
@@ -171,25 +177,89 @@ static int merge_group(struct flow_row *row, const struct candidate *v, size_t c
 	return err;
 }
 
-/* Rows for sorted candidates, which stand in groups of their like. */
-static int add_groups(struct flow_rows *r, const struct candidate *v, size_t cnt)
+/* Rows for groups of more than a handful; what is left of v comes first in it. */
+static int merge_alike(struct flow_rows *r, struct candidate *v, size_t *cnt)
 {
-	size_t end;
+	size_t end, left = 0;
 	int err = 0;
 
-	for (size_t at = 0; at < cnt && !err; at = end) {
-		for (end = at + 1; end < cnt && !by_likeness(&v[at], &v[end]); end++)
+	if (*cnt)
+		qsort(v, *cnt, sizeof(*v), by_likeness);
+	for (size_t at = 0; at < *cnt; at = end) {
+		for (end = at + 1; end < *cnt && !by_likeness(&v[at], &v[end]); end++)
 			;
-		if (end - at > HANDFUL) {
+		if (end - at > HANDFUL && !err) {
 			struct flow_row *row = &r->v[r->w.cnt++];
 
 			hist_init(&row->latency);
 			err = merge_group(row, v + at, end - at);
-			continue;
+			row->place = v[at].place; /* row's from now on */
+			v[at].place = NULL;
 		}
-		for (size_t i = at; i < end; i++)
-			r->v[r->w.cnt++].f = v[i].f;
+		for (size_t i = at; i < end; i++) {
+			if (end - at <= HANDFUL)
+				v[left++] = v[i];
+			else
+				free(v[i].place);
+		}
 	}
+	*cnt = left;
+	return err;
+}
+
+/*
+ * The name of a connection does not say which end is the server's: what has not
+ * been merged by the one is tried by the other.
+ */
+static int swap_places(struct candidate *v, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		const char *name = v[i].f->chan->name, *arrow = strstr(name, ARROW);
+		char *place;
+
+		if (!arrow)
+			continue;
+		if (asprintf(&place, "%.*s%s", (int)(arrow - name), name, ANY_END) < 0)
+			return -ENOMEM;
+		free(v[i].place);
+		v[i].place = place;
+	}
+	return 0;
+}
+
+static uintptr_t flows_of(const struct hmap *flows, const struct proc *p)
+{
+	return (uintptr_t)hmap_get(flows, (uintptr_t)p);
+}
+
+static int count_flow(struct hmap *flows, struct proc *p)
+{
+	return p ? hmap_put(flows, (uintptr_t)p, (void *)(flows_of(flows, p) + 1)) : 0;
+}
+
+/* A server and clients of one name: the two directions are no one row. */
+static int set_directions(struct candidate *v, size_t cnt)
+{
+	struct hmap flows; /* a number by process */
+	int err = 0;
+
+	hmap_init(&flows);
+	for (size_t i = 0; i < cnt && !err; i++) {
+		err = count_flow(&flows, v[i].f->src.proc);
+		if (!err)
+			err = count_flow(&flows, v[i].f->dst.proc);
+	}
+	for (size_t i = 0; i < cnt; i++) {
+		const struct party *src = &v[i].f->src, *dst = &v[i].f->dst;
+		uintptr_t from, to;
+
+		if (!src->proc || !dst->proc || party_order(src, dst))
+			continue;
+		from = flows_of(&flows, src->proc);
+		to = flows_of(&flows, dst->proc);
+		v[i].direction = (from > to) - (from < to);
+	}
+	hmap_fini(&flows);
 	return err;
 }
 
@@ -210,12 +280,19 @@ static int add_rows(struct flow_rows *r, const struct walk *flows, struct candid
 		v[cnt].place = strdup(chan_place(f->chan, buf, sizeof(buf)));
 		err = v[cnt++].place ? 0 : -ENOMEM;
 	}
-	if (!err && cnt)
-		qsort(v, cnt, sizeof(*v), by_likeness);
 	if (!err)
-		err = add_groups(r, v, cnt);
-	for (size_t i = 0; i < cnt; i++)
+		err = set_directions(v, cnt);
+	if (!err)
+		err = merge_alike(r, v, &cnt);
+	if (!err)
+		err = swap_places(v, cnt);
+	if (!err)
+		err = merge_alike(r, v, &cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		if (!err)
+			r->v[r->w.cnt++].f = v[i].f;
 		free(v[i].place);
+	}
 	return err;
 }
 
@@ -247,9 +324,10 @@ out:
 
 void flow_rows_fini(struct flow_rows *r)
 {
-	for (size_t i = 0; r->v && i < r->w.cnt; i++)
-		if (r->v[i].merged)
-			hist_fini(&r->v[i].latency);
+	for (size_t i = 0; r->v && i < r->w.cnt; i++) {
+		hist_fini(&r->v[i].latency);
+		free(r->v[i].place);
+	}
 	free(r->v);
 	walk_fini(&r->w);
 	*r = (struct flow_rows){.w = WALK_INIT};

@@ -15,6 +15,7 @@
 struct flow_row {
 	const struct flow *f; /* the only one, or the busiest of those merged */
 	size_t merged;        /* flows, 0: f alone, whose numbers count and not those below */
+	char *place;          /* NULL, or what those merged have in common */
 	uint64_t chan_cnt;
 	size_t src_cnt, dst_cnt; /* processes, or addresses */
 	uint64_t messages, bytes;

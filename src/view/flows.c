@@ -26,11 +26,10 @@ static enum style cell_chan(struct strbuf *cell, const void *row, const void *ar
 {
 	const struct flow_row *r = row;
 	const struct view *v = arg;
-	char buf[256];
 
 	if (!r->merged)
 		return view_put_chan(cell, v, r->f->chan);
-	text_put(cell, &v->opts->style, chan_place(r->f->chan, buf, sizeof(buf)));
+	text_put(cell, &v->opts->style, r->place);
 	if (r->chan_cnt > 1)
 		strbuf_printf(cell, " (%llu %s)", (unsigned long long)r->chan_cnt,
 			      chans_name(r->f->chan));
@@ -120,7 +119,11 @@ static enum style cell_rate(struct strbuf *cell, const void *row, const void *ar
 	if (bytes_of(row)) {
 		human_rate(cell, bytes_of(row), duration_ns);
 	} else if (duration_ns) {
-		human_count(cell, (uint64_t)((double)messages_of(row) * 1e9 / (double)duration_ns));
+		double rate = (double)messages_of(row) * 1e9 / (double)duration_ns;
+
+		if (rate < 1)
+			strbuf_putc(cell, '<');
+		human_count(cell, rate < 1 ? 1 : (uint64_t)rate);
 		strbuf_puts(cell, "/s");
 	}
 	return STYLE_NONE;

@@ -400,6 +400,38 @@ def colours(t):
     t.ok("none in a file", b"\033" not in r.err)
 
 
+SHORT_CONNECTIONS = """
+import os, socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+s.listen(64)
+for k in range(3):
+    if os.fork() == 0:
+        for i in range(20):
+            c = socket.create_connection(s.getsockname())
+            c.send(b"x" * 100); c.recv(500); c.close()
+        os._exit(0)
+for i in range(60):
+    c, _ = s.accept()
+    c.recv(100); c.send(b"y" * 300); c.close()
+for k in range(3): os.wait()
+"""
+
+
+@case()
+def short_connections_are_one_row(t):
+    """A row for each direction; with -v and in JSON each of them."""
+    argv = ["-m", "tcp", "--", sys.executable, t.script(SHORT_CONNECTIONS)]
+    r = t.run([t.ipcspy, *argv])
+    rows = [x for x in r.err.decode().splitlines() if x.startswith("tcp ")]
+    t.equal("rows", 2, len(rows), r.err.decode())
+    t.ok("they count connections and processes", all("(60 connections)" in x and "[3 processes]"
+         in x for x in rows), str(rows))
+    r = t.run([t.ipcspy, "-v", *argv])
+    rows = [x for x in r.err.decode().splitlines() if x.startswith("tcp ")]
+    t.ok("all rows with -v", len(rows) >= 120, str(len(rows)))
+
+
 @case(params=[("doctor",), ("--help",), ("--version",), ("help",), ("doctor --help",)])
 def says(t, words):
     r = t.run([t.ipcspy, *words.split()])

@@ -101,6 +101,52 @@ static void test_many_alike_are_one_row(void **state)
 	assert_int_equal(count(text, "ab[10"), 8);
 }
 
+static void tcp_obj(struct feed *f, uint64_t id, unsigned int port, unsigned int peer)
+{
+	struct ev_obj o = obj_make(MECH_TCP, id, T0);
+
+	o.hdr.flags = OBJF_CONNECTED | OBJF_SEQ;
+	o.laddr = addr4("127.0.0.1", port);
+	o.raddr = addr4("127.0.0.1", peer);
+	o.snd_seq = o.rcv_seq = 1000;
+	feed_obj(f, &o);
+}
+
+static void tcp_op(struct feed *f, enum ipcspy_op kind, uint64_t id, uint32_t pid)
+{
+	struct ev_op op = op_make(MECH_TCP, kind, id, pid, T0 + id, T0 + id + 10, 10);
+
+	op.hdr.flags |= OPF_SEQ;
+	op.seq = 1010;
+	feed_op(f, &op);
+}
+
+/* The server's port may be the lower or the higher one. */
+static void test_connections_of_a_server(void **state)
+{
+	static const unsigned int ports[] = {80, 60000};
+	struct feed *f = *state;
+	const char *text;
+
+	feed_proc(f, 100, "ab");
+	for (uint64_t k = 0; k < 2; k++) {
+		for (uint64_t i = 0; i < 7; i++) {
+			uint64_t id = 1 + 2 * i + 100 * k;
+
+			tcp_obj(f, id, 40000 + (unsigned int)i, ports[k]);
+			tcp_obj(f, id + 1, ports[k], 40000 + (unsigned int)i);
+			tcp_op(f, OP_SEND, id, 100);
+			tcp_op(f, OP_RECV, id + 1, SERVER);
+		}
+	}
+	close_all(f);
+	text = report(f, SOME);
+	assert_said(text, "tcp:*<->127.0.0.1:80 (7 connections)", true);
+	assert_said(text, "tcp:127.0.0.1:60000<->* (7 connections)", true);
+	assert_said(text, "40003", false);
+	assert_int_equal(count(report(f, ALL), "40003"), 2);
+}
+
 static void test_a_handful_is_not_merged(void **state)
 {
 	struct feed *f = *state;
@@ -295,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_many_alike_are_one_row),
+		T(test_connections_of_a_server),
 		T(test_a_handful_is_not_merged),
 		T(test_hollow_channels_are_counted),
 		T(test_blocked_time_of_a_lonely_sender),
