@@ -43,13 +43,14 @@ static int give(struct model *m, struct pair_loose *pl, const struct xfer *r, st
 }
 
 /*
- * Was w in the stream when r left nothing in it? While both were under way only a
- * reader of lines says so: it does not return before the line is whole.
+ * Was w in the stream when the last read left nothing in it? While both were under
+ * way, bytes tell, unless some were erased; then that a reader of lines does not
+ * return before the line is whole.
  */
-static bool was_in(const struct pair_loose *pl, const struct xfer *w, const struct xfer *r)
+static bool was_in(const struct pair_loose *pl, const struct xfer *w)
 {
-	return w->exit_ns <= r->exit_ns ||
-	       (pl->lines && w->enter_ns < r->exit_ns && w->len <= AT_ONCE);
+	return w->exit_ns <= pl->empty.exit_ns ||
+	       (pl->lines && pl->erased && w->enter_ns < pl->empty.exit_ns && w->len <= AT_ONCE);
 }
 
 /* As many bytes as both have left. */
@@ -100,7 +101,7 @@ int pair_loose_write(struct model *m, struct pair_loose *pl, const struct xfer *
 			pq_done(&pl->reads, r);
 	}
 	/* its record is late: that read took it, whatever it became */
-	if (!whole && pl->empty.ep && was_in(pl, w, &pl->empty)) {
+	if (!whole && pl->empty.ep && was_in(pl, w)) {
 		e = give(m, pl, &pl->empty, w, w->left, true);
 		if (e)
 			err = e;
@@ -120,7 +121,9 @@ static int drained(struct model *m, struct pair_loose *pl, const struct xfer *r)
 
 	pl->nameless = 0;
 	pl->empty = *r;
-	while ((w = pq_first(&pl->writes)) && was_in(pl, w, r))
+	w = pq_first(&pl->writes);
+	pl->erased = w && w->exit_ns <= r->exit_ns;
+	while ((w = pq_first(&pl->writes)) && was_in(pl, w))
 		if (give(m, pl, r, w, w->left, true))
 			err = -ENOMEM;
 	return err;

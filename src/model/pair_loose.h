@@ -23,6 +23,7 @@ struct pair_loose {
 	uint64_t begin_ns;       /* what ended before is in nameless */
 	uint64_t added;          /* bytes read that nobody wrote */
 	bool lines;              /* reads end with a line: the write that ended it was in */
+	bool erased;             /* `empty` had less than what was written until then */
 };
 
 void pair_loose_init(struct pair_loose *pl, struct chan *c);

@@ -62,8 +62,9 @@ def pty_canonical(t, way):
         if not way:
             t.equal("none is more than assumed", sum(f["messages"] for f in flows),
                     sum(f["pairing"]["assumed"] for f in flows))
-        t.equal("canonical", [True], [c["info"]["canonical"] for c in report["channels"]
-                                      if c["mechanism"] == "pty"])
+        infos = [c["info"] for c in report["channels"] if c["mechanism"] == "pty"]
+        t.equal("canonical", [True], [i["canonical"] for i in infos])
+        t.equal("bytes that nobody wrote", [0], [i["added_to_slave_bytes"] for i in infos])
 
 
 TYPED = """

@@ -144,6 +144,22 @@ static void test_line_overlap(void **state)
 	assert_true(flow_is(f, TERM, SH, 2, 4));
 }
 
+/* The next line is begun while the last one is read to its end: it is no part of that. */
+static void test_lines_in_a_row(void **state)
+{
+	struct feed *f = *state;
+
+	ends(f, COOKED);
+	writes(f, TERM, T0 + 100, 5, COOKED);
+	pty_op(f, OP_SEND, TERM, T0 + 190, T0 + 300, 7, 7, COOKED);
+	pty_op(f, OP_RECV, SH, T0 + 50, T0 + 200, 5, 0, COOKED);
+	assert_true(flow_is(f, TERM, SH, 1, 5));
+	reads(f, SH, T0 + 400, 7, 0, COOKED);
+	assert_true(flow_is(f, TERM, SH, 2, 12));
+	assert_int_equal(model_finish(f->m, T0 + SEC), 0);
+	assert_int_equal(fact(f, "added_to_slave_bytes"), 0);
+}
+
 /* Echo and carriage returns are nobody's, and do not eat what is written afterwards. */
 static void test_echo(void **state)
 {
@@ -222,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_raw_both_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_line_overlap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lines_in_a_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mode_changes, setup, teardown),
