@@ -242,3 +242,47 @@ def strace_apart(t, name):
             sorted(got))
     flows = sorted(f["bytes"] for f in report["flows"])
     t.equal("bytes of the flows", sorted(n[1] for k, n in want.items() if k[3] == "recv"), flows)
+
+
+EVENTFDS = """
+import os, select
+fd = os.eventfd(3, os.EFD_NONBLOCK)
+if os.fork() == 0:
+    for value in (1, 7, 2**64 - 2, 5):
+        attempt(os.eventfd_write, fd, value)
+    attempt(os.write, fd, b"short")
+    attempt(os.writev, fd, [bytes(8), bytes(8)])
+    os._exit(0)
+select.select([fd], [], [])
+attempt(os.eventfd_read, fd)
+os.wait()
+attempt(os.eventfd_read, fd)
+attempt(os.read, fd, 4)
+attempt(os.readv, fd, [bytearray(100)])
+"""
+TERMINAL = ["script", "-qc", "seq 2000; stty -a; sh -c 'read x; echo $x'", "/dev/null"]
+FILES = {"eventfd": r"\d+<anon_inode:\[eventfd\]", "pty": r"\d+</dev/(ptmx|pts/\d+)"}
+
+
+@case(params=[("eventfd",), ("pty",)])
+def strace_files(t, mechanism):
+    """What strace knows by its file only: calls and bytes by process and direction."""
+    log = t.new_path(".strace")
+    helper = "def attempt(call, *args):\n    try:\n        call(*args)\n" \
+             "    except OSError:\n        pass\n"
+    command = TERMINAL if mechanism == "pty" else [PYTHON, t.script(helper + EVENTFDS)]
+    r = t.trace(command=strace_argv(log, command))
+    want = {}
+    for pid, name, args, result in finished_calls(log):
+        if name not in RECV | SEND or not re.match(FILES[mechanism], args):
+            continue
+        calls, size = moved(name, args, result)
+        count = want.setdefault((pid, "recv" if name in RECV else "send"), [0, 0])
+        count[0] += calls
+        count[1] += size
+    got = {}
+    for _, ep in endpoints(r.report, mechanism=mechanism):
+        if ep["role"] != "attach":
+            got[ep["pid"], ep["role"]] = [ep["calls"], ep["bytes"]]
+    t.ok("strace saw both directions", {role for _, role in want} == {"send", "recv"}, str(want))
+    t.equal("[calls, bytes] by (pid, role)", want, got)
