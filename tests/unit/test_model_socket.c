@@ -117,6 +117,23 @@ static void test_unix_address_reuse(void **state)
 	assert_true(feed_flow(f, second, A, B)->bytes == 5);
 }
 
+static void test_unix_listener_counts_connections(void **state)
+{
+	struct feed *f = *state;
+	struct ev_obj o = obj_make(MECH_UNIX_SEQPACKET, 1, T0);
+
+	o.hdr.flags = OBJF_LISTEN | OBJF_BACKLOG;
+	o.self = 0xa;
+	o.capacity = 128;
+	o.backlog = 3;
+	feed_obj(f, &o);
+	assert_string_equal(feed_chan(f, 0)->unit, "connections");
+	assert_int_equal(feed_chan(f, 0)->capacity, 128);
+	assert_int_equal(feed_chan(f, 0)->backlog.now, 3);
+	unix_obj(f, MECH_UNIX_SEQPACKET, 2, 0xb, 0xc, "");
+	assert_string_equal(feed_chan(f, 1)->unit, "messages");
+}
+
 static void test_listener_stands_alone(void **state)
 {
 	struct feed *f = *state;
@@ -418,13 +435,21 @@ static void test_snapshot_ahead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_unix_both_ways),     T(test_unix_names),
-		T(test_unix_address_reuse), T(test_listener_stands_alone),
-		T(test_tcp_name),           T(test_tcp_wrap),
-		T(test_tcp_long),           T(test_tcp_overlap),
-		T(test_tcp_loss),           T(test_tcp_remote),
-		T(test_tcp_tuple_reuse),    T(test_tcp_namespaces),
-		T(test_seqpacket),          T(test_snapshot_ahead),
+		T(test_unix_both_ways),
+		T(test_unix_names),
+		T(test_unix_address_reuse),
+		T(test_listener_stands_alone),
+		T(test_unix_listener_counts_connections),
+		T(test_tcp_name),
+		T(test_tcp_wrap),
+		T(test_tcp_long),
+		T(test_tcp_overlap),
+		T(test_tcp_loss),
+		T(test_tcp_remote),
+		T(test_tcp_tuple_reuse),
+		T(test_tcp_namespaces),
+		T(test_seqpacket),
+		T(test_snapshot_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
