@@ -11,20 +11,6 @@
 const volatile struct ipcspy_config cfg = {};
 const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS] = {};
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, FAM_MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} enter_progs SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, FAM_MAX);
-	__type(key, __u32);
-	__type(value, __u32);
-} exit_progs SEC(".maps");
-
 /*
  * A tail call with a constant index is a direct jump; with a variable one it is
  * an indirect call through a retpoline, on every system call of the machine.
@@ -32,7 +18,7 @@ struct {
 static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
 {
 #pragma unroll
-	for (__u32 i = FAM_NONE + 1; i < FAM_MAX; i++)
+	for (__u32 i = FAM_NONE + 1; i < FAM_PASS; i++)
 		if (fam == i)
 			bpf_tail_call_static(ctx, progs, i);
 }

@@ -6,14 +6,14 @@
  */
 #include "op.bpf.h"
 
-/* Where the call sends to, if it says so. */
-static __always_inline void read_dest(struct user_addr *to, const volatile struct ipcspy_sys *row,
-				      struct pt_regs *regs)
+/* Room for a control message in a struct msghdr: descriptors may be in it. */
+#define CONTROL_MIN 16
+
+/* Where the call sends to, if it says so, and how much control data it has. */
+static __noinline void read_dest(struct user_addr *to, const volatile struct ipcspy_sys *row,
+				 struct pt_regs *regs)
 {
-	struct { /* how a struct msghdr begins */
-		__u64 name;
-		__u32 namelen, pad;
-	} m;
+	struct msghdr_user m;
 
 	if (row->addr_arg != ARG_NONE) {
 		to->uaddr = regs->r8;
@@ -21,6 +21,7 @@ static __always_inline void read_dest(struct user_addr *to, const volatile struc
 	} else if (row->how == BUF_MSG && !bpf_probe_read_user(&m, sizeof(m), (void *)regs->si)) {
 		to->uaddr = m.name;
 		to->len = m.namelen;
+		to->control = m.controllen < ~0u ? m.controllen : ~0u;
 	}
 }
 
@@ -58,6 +59,8 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 		in->addr = regs->r8;
 		in->arg = SOCKADDR_MAX;
 	}
+	if (to.control >= CONTROL_MIN && o.family == AF_UNIX && (in->flags & OPF_TARGET))
+		bpf_tail_call_static(ctx, &enter_progs, FAM_PASS);
 	return 0;
 }
 
@@ -72,6 +75,11 @@ static __always_inline void emit_msg(const struct inflight *in, struct sample *s
 		emit_with_addr(in, s, ret, m->name, m->namelen);
 	else
 		op_emit(in, &in->a, s, in->op, ret, 0);
+}
+
+static __always_inline bool may_pass(const struct inflight *in)
+{
+	return in->a.family == AF_UNIX && !(in->flags & OPF_PEEK);
 }
 
 struct iov_sum {
@@ -189,6 +197,8 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	if (in->how == BUF_MSG) {
 		bpf_probe_read_user(&m, sizeof(m), (void *)in->buf);
 		emit_msg(in, &s, ret, &m);
+		if (ret >= 0 && m.controllen >= CONTROL_MIN && may_pass(in))
+			bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
 		return 0;
 	}
 	if (wants_fingerprint(in, &s)) {
@@ -277,5 +287,7 @@ int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 	}
 	w.cnt = ret > UIO_MAXIOV ? UIO_MAXIOV : ret;
 	bpf_loop(w.cnt, mmsg_one, &w, 0);
+	if (may_pass(in))
+		bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
 	return 0;
 }

@@ -129,6 +129,14 @@ __u32 fd_gens[FD_GENS] __weak;
 #define CROWD  0xffffffff
 __u32 owners[OWNERS] __weak;
 
+/* The programs of each family, see core.bpf.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, FAM_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} enter_progs __weak SEC(".maps"), exit_progs __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 25);

@@ -290,7 +290,8 @@ static __always_inline __u64 pid_tgid_of(struct task_struct *task)
 /* An address that the caller gives; uaddr 0: none. */
 struct user_addr {
 	__u64 uaddr;
-	__u32 len, pad;
+	__u32 len;
+	__u32 control; /* bytes of control data beside it */
 };
 
 /* Where a datagram goes: to `to`, or without an address to whom the socket is connected. */

@@ -146,6 +146,7 @@ int BPF_PROG(exit_vm, struct pt_regs *regs, long ret)
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
 	struct iov_room room = {};
 	struct sample s = {};
+	long got = ret;
 	bool control;
 
 	if (!in)
@@ -160,5 +161,7 @@ int BPF_PROG(exit_vm, struct pt_regs *regs, long ret)
 		room.bytes = in->room;
 	}
 	op_emit_vals(in, &in->a, &s, in->op, ret, 0, control, room.bytes);
+	if (in->how == VM_PIDFD && got >= 0)
+		bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
 	return 0;
 }

@@ -30,8 +30,9 @@ enum ipcspy_fam {
 	FAM_SHM = 9,    /* what maps and unmaps memory that others may share */
 	FAM_FUTEX = 10,
 	FAM_SIGNAL = 11,
-	FAM_VM = 12, /* what reads and writes another process: process_vm_readv, ptrace */
-	FAM_MAX = 13,
+	FAM_VM = 12,   /* what reads and writes another process: process_vm_readv, ptrace */
+	FAM_PASS = 13, /* the second part of calls that pass descriptors, see pass.bpf.c */
+	FAM_MAX = 14,
 };
 
 /* The families that have programs: enter_<name> and exit_<name>. */
@@ -48,7 +49,8 @@ enum ipcspy_fam {
 	row(FAM_FUTEX, futex) \
 	row(FAM_SHM, shm) \
 	row(FAM_SIGNAL, signal) \
-	row(FAM_VM, vm)
+	row(FAM_VM, vm) \
+	row(FAM_PASS, pass)
 // clang-format on
 
 /* Where the caller's bytes are, for FAM_FDIO and FAM_SPLICE. */

@@ -34,6 +34,7 @@ enum ipcspy_ev_kind {
 	EV_NAME = 8, /* struct ev_name: text found by the collector (path, exe) */
 	EV_LOSS = 9, /* struct ev_loss: what the kernel side could not deliver */
 	EV_MAP = 10, /* struct ev_map: a range of a process's memory that others may share */
+	EV_PASS = 11, /* struct ev_pass: a descriptor is handed to another process */
 	EV_TASK = 12, /* struct ev_task: what a task is doing (in a snapshot) */
 	EV_SET = 13,  /* struct ev_set: the channels that a task polls (in a snapshot) */
 	EV_MAX = 14,
@@ -314,6 +315,23 @@ struct ev_name {
 	__u8 text[NAME_MAX_LEN]; /* NUL-terminated */
 };
 
+/* flags of EV_PASS */
+#define PASSF_TARGET 0x1 /* by a target; else by a peer */
+#define PASSF_RECV   0x2 /* it was received; else it was sent */
+#define PASSF_GETFD  0x4 /* it was taken with pidfd_getfd(2) */
+
+struct ev_pass {
+	struct ev_hdr hdr; /* who passes or gets it */
+	__u64 chan;        /* object id of what is passed */
+	__u64 via;         /* object id of the socket it goes through; 0: none */
+	__s32 fd;          /* hdr.pid's descriptor of it */
+	__u32 cnt;         /* descriptors in the message, what is no channel included */
+	__u32 from;        /* PASSF_GETFD: whose it was */
+	__u8 mech;         /* enum ipcspy_mech */
+	__u8 via_mech;
+	__u16 pad;
+};
+
 #define LOSSF_EVENTS 0x1  /* records that the ring could not take; mech and maybe chan */
 #define LOSSF_CHAN   0x2  /* chan lost cnt records: mark it incomplete */
 #define LOSSF_COMPAT 0x4  /* 32-bit system calls of targets, not decoded */
@@ -345,5 +363,6 @@ IPCSPY_SIZE_IS(struct ev_task, 48);
 IPCSPY_SIZE_IS(struct ev_set, 40 + 16 * EV_SET_LEN);
 IPCSPY_SIZE_IS(struct ev_name, 288);
 IPCSPY_SIZE_IS(struct ev_loss, 48);
+IPCSPY_SIZE_IS(struct ev_pass, 56);
 
 #endif

@@ -64,6 +64,15 @@ static int check_set(const struct event *ev)
 	return ev->set->cnt <= EV_SET_LEN ? 0 : -EBADMSG;
 }
 
+static int check_pass(const struct event *ev)
+{
+	const struct ev_pass *pass = ev->pass;
+
+	return pass->mech == MECH_NONE || pass->mech >= MECH_MAX || pass->via_mech >= MECH_MAX
+		       ? -EBADMSG
+		       : 0;
+}
+
 /* One row per kind: the smallest record, and what must hold inside it. */
 static const struct {
 	size_t size;
@@ -81,6 +90,7 @@ static const struct {
 	[EV_MAP] = {sizeof(struct ev_map), check_map},
 	[EV_TASK] = {sizeof(struct ev_task), check_task},
 	[EV_SET] = {sizeof(struct ev_set), check_set},
+	[EV_PASS] = {sizeof(struct ev_pass), check_pass},
 };
 
 /* Finds what stands behind an operation: one kind of address, or numbers. */

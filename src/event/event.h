@@ -32,6 +32,7 @@ struct event {
 		const struct ev_name *name;
 		const struct ev_loss *loss;
 		const struct ev_map *map;
+		const struct ev_pass *pass;
 	};
 	const struct ev_addr_in *addr_in; /* EV_OP with OPF_ADDR_IN, else NULL */
 	const struct ev_addr_un *addr_un; /* EV_OP with OPF_ADDR_UN, else NULL */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * uring.c - which of the programs in bpf/uring.bpf.c this kernel can take: the
+ * uring.c - which of the programs in bpf/uring*.bpf.c this kernel can take: the
  * hook at submission was renamed, that at completion got other arguments.
  */
 #include <bpf/btf.h>
