@@ -12,8 +12,8 @@
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
 
-#define PASS_CMSGS 4 /* control messages looked at */
-#define PASS_FDS   8 /* descriptors told of each; all are counted */
+#define SCM_MAX_FD 253 /* the kernel's own limit of one message */
+#define PASS_CMSGS 4   /* control messages looked at */
 
 #define PASS_WATCH 0x80000000 /* with PASSF_*: no record yet, only watch what is passed */
 
@@ -76,10 +76,9 @@ static __always_inline void pass_rights(struct pass_ctl *p, __u64 at, __u64 len)
 	__s32 fd = -1;
 
 	p->cnt = (len - sizeof(struct cmsg_user)) / sizeof(fd);
-	for (__u32 i = 0; i < PASS_FDS; i++) {
-		if (i >= p->cnt ||
-		    bpf_probe_read_user(&fd, sizeof(fd),
-					(void *)at + sizeof(struct cmsg_user) + i * sizeof(fd)))
+	at += sizeof(struct cmsg_user);
+	for (__u32 i = 0; i < SCM_MAX_FD; i++, at += sizeof(fd)) {
+		if (i >= p->cnt || bpf_probe_read_user(&fd, sizeof(fd), (void *)at))
 			break;
 		pass_one(p, fd);
 	}

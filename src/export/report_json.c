@@ -281,6 +281,29 @@ static int put_chan(struct json *j, const struct model *m, const struct chan *c)
 	return err;
 }
 
+/* What the sender handed to the receiver on the way; most flows hand over nothing. */
+static void put_passed(struct json *j, const struct model *m, const struct flow *f)
+{
+	bool any = false;
+
+	if (!f->chan->carries || !f->src.proc || !f->dst.proc)
+		return;
+	list_for_each (p, model_passes(m), struct pass, in_model) {
+		if (p->via != f->chan || p->from != f->src.proc->pid || p->to != f->dst.proc->pid)
+			continue;
+		if (!any)
+			json_array(j, "passed");
+		any = true;
+		json_object(j, NULL);
+		json_u64(j, "channel", p->chan->id);
+		json_str(j, "name", p->chan->name);
+		json_u64(j, "count", p->count);
+		json_end(j);
+	}
+	if (any)
+		json_end(j);
+}
+
 static void put_flow(struct json *j, const struct model *m, const struct flow *f)
 {
 	struct verdict v = verdict_of_flow(m, f);
@@ -304,6 +327,7 @@ static void put_flow(struct json *j, const struct model *m, const struct flow *f
 	json_u64(j, "recv_blocked", v.recv_blocked);
 	json_u64(j, "full", v.full);
 	json_end(j);
+	put_passed(j, m, f);
 	json_end(j);
 }
 

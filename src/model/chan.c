@@ -34,6 +34,7 @@ struct chan *chan_new(struct model *m, unsigned int mech, size_t priv_size, uint
 	list_init(&c->flows);
 	list_init(&c->objs);
 	list_init(&c->holders);
+	list_init(&c->passes);
 	list_add_tail(&m->chans, &c->in_model);
 	return c;
 }
@@ -43,6 +44,7 @@ void chan_free(struct model *m, struct chan *c)
 	struct remote *next;
 
 	conv_drop_chan(m, c);
+	passes_drop(m, c);
 	list_for_each_safe (o, &c->objs, struct obj, in_chan)
 		obj_free(m, o);
 	if (c->cls->fini && c->priv) /* rows of folded channels have no state */
@@ -198,6 +200,7 @@ struct remote *chan_named(struct chan *c, const char *name)
 void model_facts(const struct model *m, const struct chan *c,
 		 void (*put)(void *arg, const struct fact *f), void *arg)
 {
+	passes_facts(c, put, arg); /* ends with what belongs to no group, as classes begin */
 	if (c->cls->facts)
 		c->cls->facts(m, c, put, arg);
 }

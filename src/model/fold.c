@@ -183,6 +183,7 @@ static int fold_chan(struct model *m, struct chan *c)
 	row->incomplete |= c->incomplete;
 	row->touched_by_target |= c->touched_by_target;
 	row->dropped += c->dropped;
+	row->passes_forgotten += c->passes_forgotten + passes_of(c);
 	row->unpaired += c->unpaired;
 	row->lost += c->lost;
 	row->backlog.full_ns += c->backlog.full_ns;

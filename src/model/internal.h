@@ -27,6 +27,8 @@ struct model {
 	struct list_head held;   /* channels to be settled when time goes on */
 	struct list_head closed; /* channels, oldest first */
 	struct list_head gone;   /* exited processes, oldest first */
+	struct list_head passes; /* oldest first */
+	unsigned int pass_cnt;
 	unsigned int closed_cnt, gone_cnt;
 	struct list_head loose;  /* objects without a channel, by in_chan, oldest first */
 	unsigned int loose_made; /* since they were last looked through */
@@ -173,6 +175,14 @@ void conv_free(struct model *m, struct conversation *v);
  * of the one that is there. Flows forget it: what is moved has ended.
  */
 int conv_move(struct model *m, struct conversation *v, const struct conversation *to);
+
+/* pass.c */
+int pass_event(struct model *m, const struct ev_pass *ev);
+/* How often c was handed over, as far as rows tell. */
+uint64_t passes_of(const struct chan *c);
+/* c goes away. */
+void passes_drop(struct model *m, const struct chan *c);
+void passes_facts(const struct chan *c, void (*put)(void *arg, const struct fact *f), void *arg);
 
 /* fold.c */
 int fold_closed(struct model *m, unsigned int keep);

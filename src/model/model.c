@@ -36,6 +36,7 @@ struct model *model_new(const struct model_opts *opts)
 	list_init(&m->held);
 	list_init(&m->closed);
 	list_init(&m->gone);
+	list_init(&m->passes);
 	return m;
 }
 
@@ -223,11 +224,16 @@ static int feed_loss(struct model *m, const struct event *ev)
 	return 0;
 }
 
+static int feed_pass(struct model *m, const struct event *ev)
+{
+	return pass_event(m, ev->pass);
+}
+
 static int (*const feeds[EV_MAX])(struct model *m, const struct event *ev) = {
 	[EV_OP] = feed_op,     [EV_OBJ] = feed_obj,    [EV_PROC] = feed_proc,
 	[EV_EXIT] = feed_exit, [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
 	[EV_HOLD] = feed_hold, [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
-	[EV_MAP] = feed_map,
+	[EV_PASS] = feed_pass, [EV_MAP] = feed_map,
 };
 
 /* Settles what was held; a channel that still waits puts itself back. */
@@ -393,6 +399,12 @@ const struct list_head *model_conversations(const struct model *m)
 {
 	catch_up(m);
 	return &m->conv_list;
+}
+
+const struct list_head *model_passes(const struct model *m)
+{
+	catch_up(m);
+	return &m->passes;
 }
 
 const struct loss *model_loss(const struct model *m)

@@ -146,6 +146,9 @@ struct chan {
 	uint64_t folded;      /* closed channels merged into this row, 0: a channel of its own */
 	uint64_t first_ns;
 	struct list_head endpoints, flows;
+	struct list_head passes; /* struct pass by in_chan: how others came to hold this channel */
+	bool carries;            /* it is the via of some */
+	uint64_t passes_forgotten;
 	struct list_node in_model;
 
 	/* the model's own */
@@ -174,6 +177,15 @@ struct attach {
 	uint64_t since_ns; /* the first range */
 	uint64_t until_ns; /* the last one was unmapped; valid when now.cnt is 0 */
 	struct list_node in_dirty; /* the model's own */
+};
+
+/* A descriptor of a channel was handed from one process to another. */
+struct pass {
+	struct list_node in_model, in_chan;
+	struct chan *chan, *via; /* what, and through what; via NULL: pidfd_getfd(2) */
+	uint32_t from, to;       /* pids, 0: that half was not seen */
+	char from_comm[IPCSPY_COMM_LEN + 1], to_comm[IPCSPY_COMM_LEN + 1];
+	uint64_t count;
 };
 
 /* An operation entered and not returned, from the latest snapshot. */
@@ -321,6 +333,7 @@ const char *model_posix_semaphore(const struct chan *c);
 
 /* False while it is none yet, and in no report: memory that one process alone has mapped. */
 bool chan_is_channel(const struct chan *c);
+const struct list_head *model_passes(const struct model *m); /* struct pass by in_model */
 const struct loss *model_loss(const struct model *m);
 
 /* Calls put for each fact that the channel's class knows. */

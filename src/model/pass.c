@@ -21,21 +21,22 @@ struct key {
 static void pass_free(struct model *m, struct pass *p)
 {
 	list_del(&p->in_model);
+	list_del(&p->in_chan);
 	m->pass_cnt--;
 	free(p);
 }
 
-static struct pass *find(const struct model *m, const struct key *k)
+static struct pass *find(const struct key *k)
 {
-	list_for_each (p, &m->passes, struct pass, in_model)
-		if (p->chan == k->chan && p->via == k->via && p->from == k->from && p->to == k->to)
+	list_for_each (p, &k->chan->passes, struct pass, in_chan)
+		if (p->via == k->via && p->from == k->from && p->to == k->to)
 			return p;
 	return NULL;
 }
 
 static int add(struct model *m, const struct key *k, const char *from, const char *to)
 {
-	struct pass *p = find(m, k);
+	struct pass *p = find(k);
 
 	if (!p) {
 		if (m->pass_cnt >= PASSES_MAX) {
@@ -53,6 +54,9 @@ static int add(struct model *m, const struct key *k, const char *from, const cha
 		memcpy(p->from_comm, from, sizeof(p->from_comm));
 		memcpy(p->to_comm, to, sizeof(p->to_comm));
 		list_add_tail(&m->passes, &p->in_model);
+		list_add_tail(&k->chan->passes, &p->in_chan);
+		if (k->via)
+			k->via->carries = true;
 		m->pass_cnt++;
 	}
 	p->count++;
@@ -67,18 +71,17 @@ static bool same_way(const struct chan *a, const struct chan *b)
 }
 
 /* The oldest other half that waits for this one. */
-static struct pass *other_half(const struct model *m, const struct key *k)
+static struct pass *other_half(const struct key *k)
 {
-	list_for_each (p, &m->passes, struct pass, in_model)
-		if (p->chan == k->chan && same_way(p->via, k->via) &&
-		    (k->from ? !p->from : !p->to && p->from))
+	list_for_each (p, &k->chan->passes, struct pass, in_chan)
+		if (same_way(p->via, k->via) && (k->from ? !p->from : !p->to && p->from))
 			return p;
 	return NULL;
 }
 
 static int pair_up(struct model *m, struct key k, const struct proc *self)
 {
-	struct pass *half = other_half(m, &k);
+	struct pass *half = other_half(&k);
 	char from[sizeof(half->from_comm)] = "?", to[sizeof(half->to_comm)] = "?";
 
 	memcpy(k.from ? from : to, self->comm, sizeof(from));
@@ -128,26 +131,34 @@ int pass_event(struct model *m, const struct ev_pass *ev)
 	return pair_up(m, k, p);
 }
 
+uint64_t passes_of(const struct chan *c)
+{
+	uint64_t cnt = 0;
+
+	list_for_each (p, &c->passes, struct pass, in_chan)
+		cnt += p->count;
+	return cnt;
+}
+
 void passes_drop(struct model *m, const struct chan *c)
 {
+	list_for_each_safe (own, &c->passes, struct pass, in_chan)
+		pass_free(m, own);
+	if (!c->carries)
+		return;
 	list_for_each_safe (p, &m->passes, struct pass, in_model) {
-		if (p->chan == c) {
-			pass_free(m, p);
-		} else if (p->via == c) {
-			p->chan->passes_forgotten += p->count;
-			pass_free(m, p);
-		}
+		if (p->via != c)
+			continue;
+		p->chan->passes_forgotten += p->count;
+		pass_free(m, p);
 	}
 }
 
-void passes_facts(const struct model *m, const struct chan *c,
-		  void (*put)(void *arg, const struct fact *f), void *arg)
+void passes_facts(const struct chan *c, void (*put)(void *arg, const struct fact *f), void *arg)
 {
 	unsigned int row = 0;
 
-	if (c->passes_forgotten)
-		put(arg, &(struct fact){.name = "passes_forgotten", .value = c->passes_forgotten});
-	list_for_each (p, &m->passes, struct pass, in_model) {
+	list_for_each (p, &c->passes, struct pass, in_chan) {
 		const struct fact facts[] = {
 			{"passed", row, "from", NULL, p->from},
 			{"passed", row, "from_comm", p->from_comm, 0},
@@ -157,10 +168,10 @@ void passes_facts(const struct model *m, const struct chan *c,
 			{"passed", row, "count", NULL, p->count},
 		};
 
-		if (p->chan != c)
-			continue;
 		for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 			put(arg, &facts[i]);
 		row++;
 	}
+	if (c->passes_forgotten)
+		put(arg, &(struct fact){.name = "passes_forgotten", .value = c->passes_forgotten});
 }
