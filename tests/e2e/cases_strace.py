@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 
-from lib import Skip, case, endpoints
+from lib import MECHANISMS, Skip, case, endpoints
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3"
@@ -175,7 +175,7 @@ def compare_flows(t, report, pids):
 
 def compare(t, command, write_ends=()):
     log = t.new_path(".strace")
-    r = t.trace(command=strace_argv(log, command))
+    r = t.trace("-m", ",".join(MECHANISMS), command=strace_argv(log, command))
     t.equal("status of the command", 0, r.report["trace"]["command"]["exit"], str(r.err[-300:]))
     want, either = counts_of_strace(log, write_ends)
     got = counts_of_report(r.report, {k[0] for k in want}, want)
@@ -235,7 +235,7 @@ def strace_apart(t, name):
     log = t.new_path(".strace")
     t.run(strace_argv(log, command))
     want, _ = counts_of_strace(log, ())
-    report = t.trace(command=command).report
+    report = t.trace("-m", ",".join(MECHANISMS), command=command).report
     got = [[c["mechanism"], ep["role"], ep["bytes"]] for c, ep in endpoints(report)
            if ep["role"] != "attach"]
     t.equal("bytes by process and direction", sorted([k[1], k[3], n[1]] for k, n in want.items()),
