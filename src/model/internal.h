@@ -24,6 +24,9 @@ struct model {
 	struct hmap fold_rows;         /* by mechanism and name */
 	struct hmap standins;          /* for exited processes, by comm */
 	struct list_head procs, chans, objs, inflight, conv_list;
+	struct list_head tasks; /* of the latest snapshot */
+	struct hmap tasks_by_tid;
+	size_t polled_cnt;       /* all that they poll */
 	struct list_head held;   /* channels to be settled when time goes on */
 	struct list_head closed; /* channels, oldest first */
 	struct list_head gone;   /* exited processes, oldest first */

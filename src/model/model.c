@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/maps.h"
+#include "model/task.h"
 
 /* Channels that wait for records are looked at this often. */
 #define SWEEP_NS 5000000ull
@@ -27,6 +28,8 @@ struct model *model_new(const struct model_opts *opts)
 	hmap_init(&m->index);
 	hmap_init(&m->fold_rows);
 	hmap_init(&m->standins);
+	hmap_init(&m->tasks_by_tid);
+	list_init(&m->tasks);
 	list_init(&m->procs);
 	list_init(&m->chans);
 	list_init(&m->objs);
@@ -45,6 +48,7 @@ void model_free(struct model *m)
 	if (!m)
 		return;
 	m->opts.on_forget = NULL;
+	tasks_clear(m);
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
 		inflight_free(i);
 	list_for_each_safe (c, &m->chans, struct chan, in_model)
@@ -62,6 +66,7 @@ void model_free(struct model *m)
 	hmap_fini(&m->index);
 	hmap_fini(&m->fold_rows);
 	hmap_fini(&m->standins);
+	hmap_fini(&m->tasks_by_tid);
 	free(m);
 }
 
@@ -156,6 +161,7 @@ static int feed_exit(struct model *m, const struct event *ev)
 {
 	int err;
 
+	task_ended(m, ev->hdr->tid);
 	proc_exit(m, ev->exit);
 	err = fold_closed(m, m->opts.keep_closed);
 	return err ? err : fold_gone(m);
@@ -229,11 +235,22 @@ static int feed_pass(struct model *m, const struct event *ev)
 	return pass_event(m, ev->pass);
 }
 
+static int feed_task(struct model *m, const struct event *ev)
+{
+	return task_event(m, ev->task);
+}
+
+static int feed_set(struct model *m, const struct event *ev)
+{
+	return task_set_event(m, ev->set);
+}
+
 static int (*const feeds[EV_MAX])(struct model *m, const struct event *ev) = {
 	[EV_OP] = feed_op,     [EV_OBJ] = feed_obj,    [EV_PROC] = feed_proc,
 	[EV_EXIT] = feed_exit, [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
 	[EV_HOLD] = feed_hold, [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
-	[EV_PASS] = feed_pass, [EV_MAP] = feed_map,
+	[EV_PASS] = feed_pass, [EV_MAP] = feed_map,    [EV_TASK] = feed_task,
+	[EV_SET] = feed_set,
 };
 
 /* Settles what was held; a channel that still waits puts itself back. */
@@ -393,6 +410,12 @@ const struct list_head *model_inflight(const struct model *m)
 {
 	catch_up(m);
 	return &m->inflight;
+}
+
+const struct list_head *model_tasks(const struct model *m)
+{
+	catch_up(m);
+	return &m->tasks;
 }
 
 const struct list_head *model_conversations(const struct model *m)

@@ -46,11 +46,12 @@ struct proc {
 	struct {
 		uint64_t count, total_ns, max_ns, now_ns;
 	} waits;           /* asleep in poll, select, epoll */
-	unsigned int refs; /* endpoints, holders, operations, conversations that name it */
+	unsigned int refs; /* endpoints, holders, operations, tasks, conversations that name it */
 	struct list_node in_model;
 
 	/* the model's own */
 	struct list_head endpoints; /* by in_proc */
+	struct list_head tasks;     /* struct task by in_proc */
 	struct maps *maps;          /* memory that others may share, NULL none: see maps.h */
 	struct list_node in_gone;   /* exited, oldest first */
 	struct proc *standin;       /* what stands for it, while it is being folded */
@@ -202,6 +203,32 @@ struct inflight {
 	uint64_t enter_ns, blocked_ns, seen_ns;
 };
 
+/* One of the things that a task polls. */
+struct polled {
+	uint64_t obj;    /* id; see model_polled_chan() */
+	uint32_t events; /* POLLIN, POLLOUT */
+	int fd;
+};
+
+#define TASK_NO_CALL 0xffff
+
+/* A task of the latest snapshot. */
+struct task {
+	struct list_node in_model, in_proc;
+	struct proc *proc;
+	uint32_t tid;
+	enum ipcspy_why why;
+	int32_t who;           /* see enum ipcspy_why */
+	uint16_t nr;           /* system call, TASK_NO_CALL none */
+	char state;            /* as in proc_pid_stat(5), '?' unknown */
+	bool polls;            /* it waits for one of ... */
+	bool polls_others;     /* ... or for what is no channel, or is not told */
+	struct polled *polled; /* polled_cnt */
+	size_t polled_cnt, polled_cap;
+	uint64_t seen_ns;
+	uint64_t since_ns, until_ns; /* it sleeps at least since, goes on by itself at; 0 unknown */
+};
+
 /*
  * What is to be said of a channel beyond what all channels have. A group is a
  * list of rows ("signals", "semaphores"), NULL the channel itself; rows of a
@@ -306,6 +333,7 @@ uint64_t model_now_ns(const struct model *m); /* latest time the model knows of 
 const struct list_head *model_procs(const struct model *m);
 const struct list_head *model_chans(const struct model *m);
 const struct list_head *model_inflight(const struct model *m);
+const struct list_head *model_tasks(const struct model *m); /* struct task by in_model */
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);
@@ -339,6 +367,13 @@ const struct loss *model_loss(const struct model *m);
 /* Calls put for each fact that the channel's class knows. */
 void model_facts(const struct model *m, const struct chan *c,
 		 void (*put)(void *arg, const struct fact *f), void *arg);
+
+/* The channel that is polled and the side that is polled of it; NULL, -1: it is none any more. */
+struct chan *model_polled_chan(const struct model *m, const struct polled *p);
+int model_polled_side(const struct model *m, const struct polled *p);
+
+/* The task of the latest snapshot with this number, or NULL. */
+const struct task *model_task(const struct model *m, uint32_t tid);
 
 /* The live process with this pid, or the last that had it, or NULL. */
 struct proc *model_proc_by_pid(const struct model *m, uint32_t pid);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "model/maps.h"
+#include "model/task.h"
 
 static struct proc *proc_new(struct model *m, uint32_t pid, uint64_t start_ns)
 {
@@ -20,6 +21,7 @@ static struct proc *proc_new(struct model *m, uint32_t pid, uint64_t start_ns)
 	p->start_ns = start_ns;
 	strcpy(p->comm, "?");
 	list_init(&p->endpoints);
+	list_init(&p->tasks);
 	if (hmap_put(&m->procs_by_pid, pid, p)) {
 		free(p);
 		return NULL;
@@ -82,6 +84,7 @@ static void mark_gone(struct model *m, struct proc *p)
 	maps_drop(m, p, m->now_ns, false);
 	maps_free(p);
 	p->exited = true;
+	tasks_drop(m, p);
 	p->waits.now_ns = 0;
 	list_for_each (ep, &p->endpoints, struct endpoint, in_proc)
 		if (ep->chan->cls->on_exit && ep->chan->priv)
@@ -100,6 +103,7 @@ struct proc *proc_new_standin(struct model *m, const char *comm)
 	memcpy(p->comm, comm, sizeof(p->comm));
 	p->exited = true;
 	list_init(&p->endpoints);
+	list_init(&p->tasks);
 	list_add_tail(&m->procs, &p->in_model);
 	return p;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "model/maps.h"
+#include "model/task.h"
 
 void holder_free(struct holder *h)
 {
@@ -55,8 +56,10 @@ void inflight_done(struct model *m, struct proc *p, const struct ev_op *op)
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model) {
 		if (i->proc != p || i->tid != op->hdr.tid || op->hdr.ts_ns < i->enter_ns)
 			continue;
-		if (op->enter_ns >= i->enter_ns || op->hdr.ts_ns >= i->seen_ns)
+		if (op->enter_ns >= i->enter_ns || op->hdr.ts_ns >= i->seen_ns) {
+			task_went_on(m, i->tid);
 			inflight_end(m, i);
+		}
 	}
 }
 
@@ -77,6 +80,7 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 {
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
 		inflight_end(m, i);
+	tasks_clear(m);
 	m->snap_ns = ev->hdr.ts_ns;
 	m->snap_holds = ev->hdr.flags & SNAPF_HOLDS;
 	m->snap_ahead = !(ev->hdr.flags & SNAPF_FIRST);

@@ -205,6 +205,42 @@ void feed_inflight(struct feed *f, enum ipcspy_mech mech, enum ipcspy_op kind, u
 	feed_raw(f, &i);
 }
 
+struct ev_task task_make(uint32_t pid, uint32_t tid, char state, enum ipcspy_why why, int who,
+			 uint64_t since_ns, uint64_t seen_ns)
+{
+	return (struct ev_task){
+		.hdr = {.kind = EV_TASK,
+			.len = sizeof(struct ev_task),
+			.pid = pid,
+			.tid = tid,
+			.ts_ns = seen_ns},
+		.since_ns = since_ns,
+		.who = who,
+		.nr = TASK_NO_CALL,
+		.state = (uint8_t)state,
+		.why = (uint8_t)why,
+	};
+}
+
+void feed_task(struct feed *f, uint32_t pid, char state, enum ipcspy_why why, int who,
+	       uint64_t since_ns, uint64_t seen_ns)
+{
+	struct ev_task t = task_make(pid, pid, state, why, who, since_ns, seen_ns);
+
+	feed_raw(f, &t);
+}
+
+void feed_poll(struct feed *f, uint32_t pid, uint64_t id, uint32_t events, uint32_t flags)
+{
+	struct ev_set s = {
+		.hdr = {.kind = EV_SET, .len = sizeof(s), .pid = pid, .tid = pid, .flags = flags},
+		.cnt = id != 0,
+	};
+
+	s.of[0] = (struct ev_set_member){.chan = id, .fd = 3, .events = events};
+	feed_raw(f, &s);
+}
+
 void feed_loss(struct feed *f, uint32_t flags, unsigned int mech, uint64_t chan, uint64_t cnt)
 {
 	struct ev_loss l = {

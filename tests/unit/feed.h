@@ -63,6 +63,13 @@ void feed_snap(struct feed *f, uint32_t flags, uint64_t ts_ns);
 void feed_hold(struct feed *f, uint64_t id, uint32_t pid, uint32_t can);
 void feed_inflight(struct feed *f, enum ipcspy_mech mech, enum ipcspy_op kind, uint64_t id,
 		   uint32_t pid, uint64_t enter_ns, uint64_t seen_ns, uint64_t blocked_ns);
+/* What a task of process pid does; begun since_ns, which may be 0. */
+struct ev_task task_make(uint32_t pid, uint32_t tid, char state, enum ipcspy_why why, int who,
+			 uint64_t since_ns, uint64_t seen_ns);
+void feed_task(struct feed *f, uint32_t pid, char state, enum ipcspy_why why, int who,
+	       uint64_t since_ns, uint64_t seen_ns);
+/* It polls one object; flags: SETF_* */
+void feed_poll(struct feed *f, uint32_t pid, uint64_t id, uint32_t events, uint32_t flags);
 void feed_loss(struct feed *f, uint32_t flags, unsigned int mech, uint64_t chan, uint64_t cnt);
 
 struct ev_addr_in addr4(const char *host, unsigned int port);

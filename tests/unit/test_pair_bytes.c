@@ -27,7 +27,7 @@ struct plan {
 	uint64_t work_ns; /* a reader's pause between calls, at most */
 };
 
-struct task {
+struct actor {
 	bool writer;
 	enum state state;
 	uint64_t next_ns, enter_ns, asleep_ns, blocked_ns;
@@ -46,7 +46,7 @@ struct msg {
 struct sim {
 	struct plan p;
 	struct rnd r;
-	struct task task[TASKS_MAX];
+	struct actor task[TASKS_MAX];
 	struct msg msg[MSGS_MAX];
 	uint32_t msg_cnt, done_cnt;
 	struct {
@@ -78,7 +78,7 @@ static uint64_t soon(struct sim *s)
 static void wake(struct sim *s, bool writers, uint64_t now)
 {
 	for (unsigned int i = 0; i < s->p.writers + s->p.readers; i++) {
-		struct task *t = &s->task[i];
+		struct actor *t = &s->task[i];
 
 		if (t->writer != writers || t->state != S_ASLEEP)
 			continue;
@@ -93,7 +93,7 @@ static uint32_t content(const struct sim *s, uint32_t msg)
 	return s->p.fp == FP_SAME ? 1 : 1000 + msg;
 }
 
-static void finish_call(struct sim *s, struct task *t)
+static void finish_call(struct sim *s, struct actor *t)
 {
 	bool late = s->p.preempt && rnd_below(&s->r, s->p.preempt) == 0;
 
@@ -102,7 +102,7 @@ static void finish_call(struct sim *s, struct task *t)
 }
 
 /* As pipe_write() does: what is no more than a page goes in at once. */
-static void try_write(struct sim *s, struct task *t, unsigned int self)
+static void try_write(struct sim *s, struct actor *t, unsigned int self)
 {
 	uint32_t room = CAP - s->inside, n = t->want - t->moved;
 
@@ -128,7 +128,7 @@ static void try_write(struct sim *s, struct task *t, unsigned int self)
 	}
 }
 
-static void try_read(struct sim *s, struct task *t, unsigned int self)
+static void try_read(struct sim *s, struct actor *t, unsigned int self)
 {
 	if (!s->inside) {
 		t->state = S_ASLEEP;
@@ -161,7 +161,7 @@ static void try_read(struct sim *s, struct task *t, unsigned int self)
 	finish_call(s, t);
 }
 
-static void emit(struct sim *s, struct task *t, unsigned int self)
+static void emit(struct sim *s, struct actor *t, unsigned int self)
 {
 	struct ev_op op = op_make(MECH_PIPE, t->writer ? OP_SEND : OP_RECV, PIPE_ID, pid_of(self),
 				  t->enter_ns, t->next_ns, (int)t->moved);
@@ -193,7 +193,7 @@ static void emit(struct sim *s, struct task *t, unsigned int self)
 	s->rec[s->rec_cnt++] = op;
 }
 
-static void step(struct sim *s, struct task *t, unsigned int self)
+static void step(struct sim *s, struct actor *t, unsigned int self)
 {
 	uint32_t mean = t->writer ? s->p.wsize : s->p.rsize;
 
@@ -225,7 +225,7 @@ static void simulate(struct sim *s)
 	unsigned int cnt = s->p.writers + s->p.readers, i, best;
 
 	for (i = 0; i < cnt; i++)
-		s->task[i] = (struct task){
+		s->task[i] = (struct actor){
 			.writer = i < s->p.writers, .next_ns = T0 + soon(s), .left = s->p.msgs};
 	for (;;) {
 		best = cnt;
