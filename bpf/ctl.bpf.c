@@ -42,7 +42,7 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
 		return false;
 	if (!target && row->op == OP_CONNECT &&
-	    joins_target((__u64)file_of_fd(task, regs->di), regs->si, regs->dx)) {
+	    joins_target(file_of_fd(task, regs->di), regs->si, regs->dx)) {
 		return true;
 	}
 	if (!target && !t)
@@ -84,7 +84,7 @@ int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 static __noinline bool object_renew(struct objref *o, struct task_struct *task, __u32 fd,
 				    bool target, __u32 flags)
 {
-	__u64 file = (__u64)file_of_fd(task, fd);
+	__u64 file = file_of_fd(task, fd);
 
 	if (!file || !object_resolve(o, file))
 		return false;
@@ -122,7 +122,7 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 	if (flags & SYSF_RENUMBER)
 		fd_invalidate(task);
 	if ((flags & SYSF_EVENTFD) && ret >= 0)
-		eventfd_note((__u64)file_of_fd(task, ret));
+		eventfd_note(file_of_fd(task, ret));
 	if (!in)
 		return 0;
 	if (in->how == CTL_PAIR0 || in->how == CTL_PAIR3) {

@@ -70,12 +70,15 @@ static __always_inline struct task_ctx *target_by_name(struct task_ctx *t, struc
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct task_ctx *t = task_find(task);
+	struct task_ctx *t;
 
 	fd_invalidate(task); /* close-on-exec */
+	mapper_del(task->tgid);
+	if (old_pid != task->pid)
+		task_renumber(task, old_pid);
+	t = task_find(task);
 	if (t)
 		__builtin_memset(t->words, 0, sizeof(t->words));
-	mapper_del(task->tgid);
 	t = target_by_name(t, task, task->comm);
 	if (t)
 		t->handler_cnt = 0;
@@ -127,13 +130,14 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct task_ctx *t = task_find(task), *leader;
-	__u32 tid = task->pid;
 
 	fd_invalidate(task); /* its table's address may be the next one's */
 	if (!t) {            /* the last thread, which did nothing itself */
 		leader = task_find(task->group_leader);
 		if (leader && (leader->flags & TF_DESCRIBED) && task->signal->live.counter == 0)
 			exit_emit(task);
+		if (task->signal->live.counter == 0)
+			task_release(task->group_leader);
 		return 0;
 	}
 	/* It dies inside a call: what it waited for so far counts, as an interrupted call. */
@@ -146,8 +150,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	}
 	if (t->flags & TF_DESCRIBED)
 		exit_emit(task);
-	if (task_hint[tid & (TASK_HINTS - 1)] & HINT_SPARE)
-		bpf_map_delete_elem(&spare_tasks, &tid);
+	task_release(task);
+	if (task->signal->live.counter == 0) /* which was described when it was gone already */
+		task_release(task->group_leader);
 	return 0;
 }
 

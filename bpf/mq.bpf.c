@@ -49,7 +49,7 @@ int BPF_PROG(enter_mq, struct pt_regs *regs, long nr)
 static __always_inline void mq_opened(const struct inflight *in, struct task_struct *task,
 				      bool target, __s32 fd)
 {
-	__u64 file = (__u64)file_of_fd(task, fd);
+	__u64 file = file_of_fd(task, fd);
 	struct objref o = {};
 	struct sample s = {};
 

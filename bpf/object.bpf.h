@@ -50,21 +50,22 @@ struct op_vals {
 
 /*
  * The file behind a descriptor of `task`, without a reference: what is read
- * through it is read fault-safely and checked by inode number.
+ * through it is read fault-safely and checked by inode number. Out of line for
+ * the stack of its callers.
  */
-static __always_inline struct file *file_of_fd(struct task_struct *task, __u32 fd)
+static __noinline __u64 file_of_fd(struct task_struct *task, __u32 fd)
 {
 	struct files_struct *files = task->files;
-	struct file *file = NULL;
+	__u64 file = 0;
 	struct fdtable *fdt;
 
 	if (!files)
-		return NULL;
+		return 0;
 	fdt = files->fdt;
 	if (!fdt || fd >= fdt->max_fds)
-		return NULL;
+		return 0;
 	if (bpf_probe_read_kernel(&file, sizeof(file), (void *)fdt->fd + (__u64)fd * sizeof(file)))
-		return NULL;
+		return 0;
 	return file;
 }
 
@@ -331,11 +332,12 @@ static __noinline bool object_admit(const struct objref *o, struct task_struct *
 }
 
 /* Whether the use of o concerns a target; a target's own use makes it watched. */
-static __always_inline bool object_concerns(const struct objref *o, bool target,
-					    const struct user_addr *to)
+GLOBAL int object_concerns(const struct objref *o, __u32 target, const struct user_addr *to)
 {
 	struct dest_keys dest = {};
 
+	if (!o)
+		return 0;
 	if (to && is_dgram(o->mech))
 		dest_keys(&dest, o, to);
 	if (!target)
@@ -343,7 +345,7 @@ static __always_inline bool object_concerns(const struct objref *o, bool target,
 	object_watch(o);
 	watch_key(dest.exact, dest.ino);
 	watch_key(dest.any, 0);
-	return true;
+	return 1;
 }
 
 /* As object_of_fd(), of an object that is resolved already. */
@@ -369,23 +371,27 @@ static __always_inline __u64 passed_key(__u64 fd_key)
 	return fd_key ^ watch_cnt * 0xd6e8feb86659fd93ull;
 }
 
-/* A stranger's descriptor that was looked at before and concerns no target. */
-static __always_inline bool is_passed(struct task_struct *task, __u32 fd)
+/*
+ * A stranger's descriptor that was looked at before and concerns no target. Out of line
+ * for the stack of its callers.
+ */
+static __noinline bool is_passed(struct task_struct *task, __u32 fd)
 {
 	__u64 key = fd_key(task, fd);
 
 	return *passed_slot(key) == passed_key(key);
 }
 
+/* Where a descriptor is cached, and is if its key is that of fd_key(). */
+static __always_inline struct fd_cached *fd_slot(struct task_ctx *t, __u32 fd)
+{
+	return t ? &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)] : NULL;
+}
+
 /* What stands behind a descriptor for good: no call but those that change fd_key() ends it. */
 static __always_inline bool is_settled(const struct objref *o)
 {
 	return o->connected && (!is_socket(o->mech) || sock_settled(o));
-}
-
-static __always_inline struct fd_cached *fd_slot(struct task_ctx *t, __u32 fd)
-{
-	return &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)];
 }
 
 /*
@@ -397,17 +403,14 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 {
 	__u64 key = fd_key(task, fd), pass = passed_key(key); /* before what they depend on */
 	bool target = is_target(t);
-	struct fd_cached *c = NULL;
+	struct fd_cached *c = fd_slot(t, fd);
 	__u64 file;
 
-	if (t) {
-		c = fd_slot(t, fd);
-		if (c->key == key) {
-			*out = c->obj;
-			return c->obj.mech != MECH_POSIX_MQ; /* mq_of_fd() put it there */
-		}
+	if (c && c->key == key) {
+		*out = c->obj;
+		return c->obj.mech != MECH_POSIX_MQ; /* mq_of_fd() put it there */
 	}
-	file = (__u64)file_of_fd(task, fd);
+	file = file_of_fd(task, fd);
 	if (!file)
 		return false;
 	if (!object_resolve(out, file)) {
@@ -447,7 +450,7 @@ static __noinline bool mq_of_fd(struct objref *out, struct task_struct *task, st
 			return c->obj.mech == MECH_POSIX_MQ;
 		}
 	}
-	file = (__u64)file_of_fd(task, fd);
+	file = file_of_fd(task, fd);
 	if (!file || !mqueue_resolve(out, file))
 		return false;
 	if (is_target(t))

@@ -133,7 +133,7 @@ GLOBAL int pipe_bytes(const struct pipe_view *v)
  * To add buffers up costs as much as a system call, so under heavy traffic it is
  * done this often at most; in between user space knows from what went in and out.
  */
-#define WALK_NS      10000
+#define WALK_NS      100000
 #define LONG_WALK_NS 1000000
 
 __u64 pipe_walked_ns __weak;

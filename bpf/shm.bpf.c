@@ -194,7 +194,7 @@ GLOBAL int segment_removed(__s32 id)
 GLOBAL int file_resized(__u32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 file = (__u64)file_of_fd(task, fd), id;
+	__u64 file = file_of_fd(task, fd), id;
 	struct objref o = {};
 
 	if (!file || !shm_resolve(&o, file))

@@ -13,7 +13,7 @@
 
 static __always_inline bool fd_writable(struct task_struct *task, __u32 fd)
 {
-	struct file *file = file_of_fd(task, fd);
+	struct file *file = (void *)file_of_fd(task, fd);
 	__u32 mode = 0;
 
 	KREAD(&mode, &file->f_mode);

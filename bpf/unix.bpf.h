@@ -146,6 +146,8 @@ static __always_inline bool unix_inq(struct sock *sk, __u32 *bytes)
 	return !w.torn;
 }
 
+#define SNDBUF_MIN 4096 /* setsockopt() makes none smaller: SOCK_MIN_SNDBUF, include/net/sock.h */
+
 /* No room for this sender: what it has under way is charged to its own send buffer. */
 static __always_inline bool unix_sndbuf_full(struct sock *sk)
 {
@@ -153,6 +155,8 @@ static __always_inline bool unix_sndbuf_full(struct sock *sk)
 
 	/* sock_alloc_send_pskb() waits while what is charged reaches sk_sndbuf */
 	KREAD(&charged, &sk->sk_wmem_alloc.refs.counter);
+	if (charged - 1 < SNDBUF_MIN)
+		return false;
 	KREAD(&sndbuf, &sk->sk_sndbuf);
 	return charged - 1 >= sndbuf;
 }
@@ -181,7 +185,7 @@ static __always_inline void unix_sample(struct sample *s, const struct objref *o
 	if (o->mech == MECH_UNIX_STREAM) {
 		if (!unix_inq(to, &n))
 			return;
-		if (op == OP_SEND && unix_sndbuf_full(sk))
+		if (op == OP_SEND && n && unix_sndbuf_full(sk))
 			s->flags |= OPF_FULL;
 	} else {
 		KREAD(&n, &to->sk_receive_queue.qlen);

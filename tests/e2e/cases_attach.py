@@ -310,3 +310,21 @@ def stranger_joins(t, how):
     t.equal("messages of the stranger", 50, sum(f["messages"] for f in flows))
     t.equal("bytes of the stranger", 350, sum(f["bytes"] for f in flows))
     t.equal("status of the stranger", 0, t.end(stranger).status)
+
+
+EXEC_IN_THREAD = """
+import os, sys, threading
+program = "import os; r, w = os.pipe(); [(os.write(w, b'x'), os.read(r, 1)) for i in range(50)]"
+threading.Thread(target=os.execv, args=(sys.executable, [sys.executable, "-c", program])).start()
+threading.Event().wait()
+"""
+
+
+@case()
+def exec_in_thread(t):
+    """A thread that executes a program takes the process's pid over, and stays a target."""
+    r = t.trace(command=[PYTHON, t.script(EXEC_IN_THREAD)])
+    pid = r.report["trace"]["command"]["pid"]
+    t.equal("status of the command", 0, r.report["trace"]["command"]["exit"])
+    t.equal("messages to itself", 50,
+            sum(f["messages"] for f in flow_between(r.report, pid, pid)))
