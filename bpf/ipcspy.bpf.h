@@ -23,6 +23,8 @@
 
 #define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
 
+#define MAX_PID_NS_LEVEL 32 /* include/linux/pid_namespace.h */
+
 #define EAGAIN                11
 #define EINPROGRESS           115
 #define ERESTARTSYS           512
@@ -489,6 +491,21 @@ static __always_inline bool is_target(const struct task_ctx *t)
 	return cfg.all || (t && (t->flags & TF_TARGET));
 }
 
+/* The number that a struct pid has in the namespace it was made in. */
+static __always_inline __u32 pid_inside(__u64 pid_ptr)
+{
+	struct pid *pid = (void *)pid_ptr;
+	__u32 level = 0, nr = 0;
+	struct upid *own;
+
+	if (KREAD(&level, &pid->level) || level > MAX_PID_NS_LEVEL)
+		return 0;
+	own = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	      level * bpf_core_type_size(struct upid);
+	KREAD(&nr, (__u32 *)&own->nr);
+	return nr;
+}
+
 /* struct ev_proc of task's process, at most 512 bytes of stack in the caller. */
 static __always_inline void proc_fill(struct ev_proc *e, struct task_struct *task, __u32 flags)
 {
@@ -498,7 +515,7 @@ static __always_inline void proc_fill(struct ev_proc *e, struct task_struct *tas
 	hdr_init(&e->hdr, EV_PROC, sizeof(*e), task->tgid, task->tgid, flags, bpf_ktime_get_ns());
 	e->start_ns = leader->start_time;
 	e->ppid = parent->tgid;
-	e->pad = 0;
+	e->ns_pid = pid_inside((__u64)leader->thread_pid);
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm);
 }
 

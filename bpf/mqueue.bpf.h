@@ -68,12 +68,18 @@ static __always_inline void mqueue_sample(struct sample *s, const struct objref 
 	s->flags |= OPF_BACKLOG | (v.now >= v.max ? OPF_FULL : 0);
 }
 
-/* vals[0]: the longest message that it takes; vals[1]: bytes in it. */
+/* vals[0]: the longest message that it takes; vals[1]: bytes in it; netns: its IPC namespace. */
 static __always_inline void mqueue_describe(struct ev_obj *e, const struct objref *o)
 {
+	struct mqueue_inode_info *info = (void *)o->ptr;
+	struct super_block *sb = NULL;
 	struct mqueue_view v = {};
+	__u64 ns = 0;
 
 	mqueue_look(&v, &e->vals[1], o);
+	KREAD(&sb, &info->vfs_inode.i_sb);
+	KREAD(&ns, (__u64 *)&sb->s_fs_info);
+	e->netns = ipc_ns_inum(ns);
 	e->vals[0] = v.longest;
 	e->capacity = v.max;
 	e->backlog = v.now;

@@ -196,6 +196,7 @@ GLOBAL int shm_describe(const struct objref *o, __u64 file_ptr, __u64 pid_tgid, 
 	e->vals[0] = size;
 	if (o->mech == MECH_SYSV_SHM) {
 		e->vals[1] = sysv_shm_vals(file_ptr, o->ino);
+		e->netns = ipc_ns_inum(shm_ns(file_ptr, o->ino));
 		return 1;
 	}
 	KREAD(&nlink, &inode->__i_nlink);

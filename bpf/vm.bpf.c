@@ -54,6 +54,7 @@ static __noinline bool vm_tell_proc(const struct objref *o)
 {
 	struct ev_proc *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	struct task_struct *leader = (void *)o->ptr, *parent = NULL;
+	__u64 pid;
 
 	if (!e) {
 		count_lost(MECH_NONE);
@@ -62,7 +63,9 @@ static __noinline bool vm_tell_proc(const struct objref *o)
 	hdr_init(&e->hdr, EV_PROC, sizeof(*e), o->ino, o->ino, 0, bpf_ktime_get_ns());
 	e->start_ns = vm_start_ns(o);
 	e->ppid = 0;
-	e->pad = 0;
+	pid = 0;
+	KREAD(&pid, (__u64 *)&leader->thread_pid);
+	e->ns_pid = pid_inside(pid);
 	KREAD(&parent, &leader->real_parent);
 	KREAD(&e->ppid, (__u32 *)&parent->tgid);
 	if (bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm))

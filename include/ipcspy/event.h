@@ -192,7 +192,7 @@ struct ev_proc {
 	struct ev_hdr hdr; /* pid, tid of the task */
 	__u64 start_ns;    /* start of the thread group leader: with pid, the identity */
 	__u32 ppid;
-	__u32 pad;
+	__u32 ns_pid;               /* its pid in its own pid namespace, 0 unknown */
 	__u8 comm[IPCSPY_COMM_LEN]; /* of the thread group leader; any bytes */
 };
 

@@ -134,6 +134,8 @@ static void put_proc(struct json *j, const struct model *m, const struct proc *p
 	else
 		json_null(j, "start_ns");
 	json_u64(j, "ppid", p->ppid);
+	if (p->ns_pid && p->ns_pid != p->pid)
+		json_u64(j, "ns_pid", p->ns_pid);
 	json_str(j, "comm", p->comm);
 	if (p->exe)
 		json_str(j, "exe", p->exe);
@@ -176,6 +178,7 @@ static void put_endpoint(struct json *j, const struct endpoint *ep)
 /* Facts of the channel itself make an object "info", each group an array of its name. */
 struct fact_json {
 	struct json *j;
+	bool groups; /* those of groups; else the channel's own, which come first */
 	bool open;
 	struct fact prev;
 };
@@ -192,7 +195,11 @@ static void end_group(struct fact_json *to)
 static void put_fact(void *arg, const struct fact *f)
 {
 	struct fact_json *to = arg;
-	bool same_group =
+	bool same_group;
+
+	if (to->groups != (f->group != NULL))
+		return;
+	same_group =
 		to->open && (f->group == to->prev.group ||
 			     (f->group && to->prev.group && !strcmp(f->group, to->prev.group)));
 
@@ -223,6 +230,9 @@ static void put_facts(struct json *j, const struct model *m, const struct chan *
 {
 	struct fact_json to = {.j = j};
 
+	model_facts(m, c, put_fact, &to);
+	end_group(&to);
+	to = (struct fact_json){.j = j, .groups = true};
 	model_facts(m, c, put_fact, &to);
 	end_group(&to);
 }

@@ -197,10 +197,22 @@ struct remote *chan_named(struct chan *c, const char *name)
 	return r;
 }
 
+/* Ids and names of these belong to an IPC namespace: ipc_namespaces(7). */
+static void ipc_ns_fact(const struct chan *c, void (*put)(void *arg, const struct fact *f),
+			void *arg)
+{
+	const struct obj *o = list_first(&c->objs, struct obj, in_chan);
+
+	if (o && o->netns &&
+	    (c->mech == MECH_POSIX_MQ || c->mech == MECH_SYSV_SEM || c->mech == MECH_SYSV_SHM))
+		put(arg, &(struct fact){.name = "ipc_ns", .value = o->netns});
+}
+
 void model_facts(const struct model *m, const struct chan *c,
 		 void (*put)(void *arg, const struct fact *f), void *arg)
 {
-	passes_facts(c, put, arg); /* ends with what belongs to no group, as classes begin */
+	passes_facts(c, put, arg);
+	ipc_ns_fact(c, put, arg);
 	if (c->cls->facts)
 		c->cls->facts(m, c, put, arg);
 }

@@ -36,6 +36,7 @@ struct remote;
  */
 struct proc {
 	uint32_t pid, ppid;
+	uint32_t ns_pid; /* in its own pid namespace; 0 unknown */
 	uint64_t start_ns;
 	bool target, exited;
 	bool status_known;              /* its end was seen, not only that another has its pid */

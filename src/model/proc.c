@@ -127,6 +127,7 @@ int proc_describe(struct model *m, const struct ev_proc *ev)
 	}
 	p->start_ns = ev->start_ns;
 	p->ppid = ev->ppid;
+	p->ns_pid = ev->ns_pid;
 	memcpy(p->comm, ev->comm, IPCSPY_COMM_LEN);
 	p->comm[IPCSPY_COMM_LEN] = '\0';
 	if (ev->hdr.flags & PROCF_TARGET)

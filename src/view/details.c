@@ -59,6 +59,34 @@ static void put_fact(void *arg, const struct fact *f)
 		strbuf_put_u64(sb, f->value);
 }
 
+/* Pids are those of the machine; a process in a namespace of its own knows itself by another. */
+static int put_ns_pids(const struct view *v)
+{
+	struct strbuf *sb = sink_buf(v->out);
+	struct walk w = WALK_INIT;
+	bool titled = false;
+	int err = walk_procs(&w, v->m);
+
+	for (size_t i = 0; !err && i < w.cnt; i++) {
+		const struct proc *p = w.v[i];
+
+		if (!p->ns_pid || p->ns_pid == p->pid)
+			continue;
+		if (!titled) {
+			strbuf_putc(sb, '\n');
+			text_on(sb, &v->opts->style, STYLE_BOLD);
+			strbuf_puts(sb, "PIDS in other namespaces\n");
+			text_off(sb, &v->opts->style, STYLE_BOLD);
+		}
+		titled = true;
+		view_put_proc(sb, v, p, 0);
+		strbuf_printf(sb, " is %u\n", p->ns_pid);
+		err = sink_spill(v->out);
+	}
+	walk_fini(&w);
+	return err;
+}
+
 int view_details(const struct view *v)
 {
 	struct details d = {.v = v};
@@ -75,5 +103,5 @@ int view_details(const struct view *v)
 	}
 	if (d.titled)
 		strbuf_putc(sink_buf(v->out), '\n');
-	return err;
+	return err ? err : put_ns_pids(v);
 }

@@ -400,10 +400,10 @@ static void test_semaphore(void **state)
 	assert_int_equal(feed_flow(f, c, A, B)->latency.sum, 60);
 	assert_int_equal(feed_flow(f, c, A, B)->paired[PAIR_EXACT], 1);
 	model_facts(f->m, c, put_fact, &seen);
-	assert_string_equal(seen.text,
-			    "0.semaphore_count=3 semaphores0.index=2 semaphores0.value=0 "
-			    "semaphores0.operations=4 semaphores0.waits=1 semaphores0.wait_ns=90 "
-			    "semaphores0.last_pid=10 ");
+	assert_string_equal(
+		seen.text, "0.ipc_ns=1 0.semaphore_count=3 semaphores0.index=2 semaphores0.value=0 "
+			   "semaphores0.operations=4 semaphores0.waits=1 semaphores0.wait_ns=90 "
+			   "semaphores0.last_pid=10 ");
 }
 
 /* A process that died gave back what it held: it is the sender, without a call. */

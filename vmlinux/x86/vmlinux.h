@@ -63,6 +63,7 @@ typedef struct refcount_struct {
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
+	void *s_fs_info;
 };
 
 struct address_space {
