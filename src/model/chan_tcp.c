@@ -81,18 +81,31 @@ static struct chan *tcp_new(struct model *m, struct obj *o)
 	return tcp_set_name(c, o) ? NULL : c;
 }
 
+/*
+ * Whether a connection that is over at one end is the one that o is accepted from: a
+ * client may send all it has and exit before. Its first byte has the number that is
+ * o's next; another connection with the same addresses begins elsewhere.
+ */
+static bool goes_on(const struct obj *i, const struct ev_obj *ev)
+{
+	const struct tcp *t = i->chan->priv;
+
+	return ev->hdr.flags & OBJF_SEQ && pair_seq_begins_at(&t->dir[i->side], ev->rcv_seq);
+}
+
 /* The other end of o's connection, if it is here and its place for o is free. */
-static struct obj *find_other(const struct model *m, const struct obj *o, uint64_t at_ns)
+static struct obj *find_other(const struct model *m, const struct obj *o, const struct ev_obj *ev)
 {
 	const struct tcp *t;
 
 	for (struct obj *i = index_first(m, tuple_key(o)); i; i = i->next_same) {
-		if (i == o || i->dead || !i->chan || listening(i) ||
+		if (i == o || !i->chan || listening(i) ||
 		    !addr_equal(&i->net->laddr, &o->net->raddr) ||
 		    !addr_equal(&i->net->raddr, &o->net->laddr))
 			continue;
 		t = i->chan->priv;
-		if (!t->side[!i->side] && chan_was_open(i->chan, at_ns))
+		if (!t->side[!i->side] &&
+		    ((!i->dead && chan_was_open(i->chan, ev->hdr.ts_ns)) || goes_on(i, ev)))
 			return i;
 	}
 	return NULL;
@@ -134,11 +147,12 @@ static int tcp_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, b
 		return err;
 	if (!o->chan && (connected || listening(o))) {
 		supersede(m, o);
-		other = connected ? find_other(m, o, ev->hdr.ts_ns) : NULL;
+		other = connected ? find_other(m, o, ev) : NULL;
 		if (other) {
 			t = other->chan->priv;
 			t->side[!other->side] = o;
 			t->far_end = FAR_LOCAL;
+			chan_reopen(m, other->chan);
 			obj_join(o, other->chan, !other->side);
 		} else if (!tcp_new(m, o)) {
 			return -ENOMEM;

@@ -41,6 +41,12 @@ void pair_seq_fini(struct pair_seq *ps);
 /* Sends from this sequence number on will be seen. */
 void pair_seq_begin(struct pair_seq *ps, uint32_t seq);
 
+/* Whether the first byte sent has this number. */
+static inline bool pair_seq_begins_at(const struct pair_seq *ps, uint32_t seq)
+{
+	return ps->known && (uint32_t)ps->known == seq;
+}
+
 /* Receives go on from this sequence number. */
 void pair_seq_begin_read(struct pair_seq *ps, uint32_t seq);
 

@@ -430,6 +430,34 @@ static void test_snapshot_ahead(void **state)
 	}
 }
 
+/* The client sent all it had and was gone before the server accepted: by its first byte. */
+static void test_tcp_accepted_late(void **state)
+{
+	struct feed *f = *state;
+	struct ev_obj client = end_make(MECH_TCP, false, T0), server = end_make(MECH_TCP, true, 0);
+	struct ev_obj stranger;
+	struct flow *there;
+
+	feed_proc(f, A, "client");
+	feed_proc(f, B, "server");
+	feed_obj(f, &client);
+	end_op(f, MECH_TCP, OP_SEND, 1, A, T0 + 10, T0 + 20, 1005);
+	feed_exit(f, A, T0 + 30);
+	/* the same addresses again, of a connection whose client was not seen */
+	stranger = server;
+	stranger.chan = 3;
+	stranger.rcv_seq = 77000;
+	stranger.hdr.ts_ns = server.hdr.ts_ns = T0 + 40;
+	feed_obj(f, &stranger);
+	assert_int_equal(feed_chan_cnt(f), 2);
+	feed_obj(f, &server);
+	assert_int_equal(feed_chan_cnt(f), 2);
+	end_op(f, MECH_TCP, OP_RECV, 2, B, T0 + 50, T0 + 60, 1005);
+	there = feed_flow(f, NULL, A, B);
+	assert_non_null(there);
+	assert_true(there->messages == 1 && there->bytes == 5);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -450,6 +478,7 @@ int main(void)
 		T(test_tcp_namespaces),
 		T(test_seqpacket),
 		T(test_snapshot_ahead),
+		T(test_tcp_accepted_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
