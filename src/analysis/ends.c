@@ -25,3 +25,29 @@ bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
 		return ep->side != side;
 	return ep->role == role_opposite(role);
 }
+
+int end_side(const struct chan *c, const struct proc *p, enum ep_role role)
+{
+	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
+		if (ep->proc == p && ep->role == role)
+			return ep->side;
+	list_for_each (h, &c->holders, struct holder, in_chan)
+		if (h->proc == p)
+			return h->side;
+	return -1;
+}
+
+static bool is_own_end(const struct chan *c, enum ep_role role, int side, const struct holder *h)
+{
+	if (chan_shape(c) == SHAPE_PAIR)
+		return h->side == side;
+	return h->can & (role == EP_SEND ? HOLDF_WRITE : HOLDF_READ);
+}
+
+int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int side)
+{
+	list_for_each (h, &c->holders, struct holder, in_chan)
+		if (h->proc == p && is_own_end(c, role, side, h))
+			return h->fd;
+	return -1;
+}

@@ -22,4 +22,10 @@ bool holder_is_opposite(const struct chan *c, enum ep_role role, int side, const
 bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
 			  const struct endpoint *ep);
 
+/* The side that p is on, as it waits in this role; -1 not known. */
+int end_side(const struct chan *c, const struct proc *p, enum ep_role role);
+
+/* The descriptor through which p waits so, -1 not known. */
+int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int side);
+
 #endif

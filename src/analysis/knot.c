@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/vec.h"
+
 /* What solving needs beside the result. */
 struct solver {
 	struct knots *k;
@@ -18,26 +20,11 @@ struct solver {
 #define UNSEEN 0u
 #define DONE   UINT32_MAX /* as low: its component is known */
 
-static int more(void **v, size_t *cap, size_t cnt, size_t size)
-{
-	size_t want = *cap ? *cap * 2 : 64;
-	void *p;
-
-	if (cnt < *cap)
-		return 0;
-	p = reallocarray(*v, want, size);
-	if (!p)
-		return -ENOMEM;
-	*v = p;
-	*cap = want;
-	return 0;
-}
-
 int knot_add(struct knots *k, bool is_free, uint32_t *out)
 {
 	/* one more than there are: nodes[n + 1].first ends the edges of n */
 	if (k->node_cnt >= KNOT_NONE - 1 ||
-	    more((void **)&k->nodes, &k->node_cap, (size_t)k->node_cnt + 1, sizeof(*k->nodes)))
+	    vec_room((void **)&k->nodes, &k->node_cap, (size_t)k->node_cnt + 1, sizeof(*k->nodes)))
 		return -ENOMEM;
 	k->nodes[k->node_cnt] =
 		(struct knot_node){.free = is_free, .next = KNOT_NONE, .knot = KNOT_NONE};
@@ -48,7 +35,7 @@ int knot_add(struct knots *k, bool is_free, uint32_t *out)
 int knot_edge(struct knots *k, uint32_t from, uint32_t to)
 {
 	if (k->edge_cnt >= KNOT_NONE - 1 ||
-	    more((void **)&k->edges, &k->edge_cap, k->edge_cnt, sizeof(*k->edges)))
+	    vec_room((void **)&k->edges, &k->edge_cap, k->edge_cnt, sizeof(*k->edges)))
 		return -ENOMEM;
 	k->edges[k->edge_cnt++] = (struct knot_edge){from, to};
 	return 0;

@@ -20,23 +20,11 @@ static void set_add(struct set *s, struct proc *p)
 	s->cnt++;
 }
 
-/* The side that the waiting process is on: where its endpoint is. */
-static int side_of(const struct chan *c, const struct proc *p, enum ep_role role)
-{
-	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
-		if (ep->proc == p && ep->role == role)
-			return ep->side;
-	list_for_each (h, &c->holders, struct holder, in_chan)
-		if (h->proc == p)
-			return h->side;
-	return -1;
-}
-
 /* Those that hold the other end; where the snapshot names none, those that used it. */
 static void collect(const struct inflight *i, struct set *s, bool self)
 {
 	enum ep_role role = i->op == OP_SEND ? EP_SEND : EP_RECV;
-	int side = side_of(i->chan, i->proc, role);
+	int side = end_side(i->chan, i->proc, role);
 
 	list_for_each (h, &i->chan->holders, struct holder, in_chan)
 		if ((h->proc == i->proc) == self && !h->proc->exited &&

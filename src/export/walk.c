@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/graph.h"
 
 void walk_fini(struct walk *w)
 {
@@ -219,26 +220,80 @@ uint64_t blocked_for_ns(const struct inflight *i)
 	return i->seen_ns > i->enter_ns ? i->seen_ns - i->enter_ns : 0;
 }
 
-const char *proc_state(const struct walk *states, const struct proc *p)
+/* The first operation in flight of p in a walk_states(), NULL: none. */
+static const void **first_state(const struct walk *states, const struct proc *p)
 {
 	const struct inflight key = {.proc = (struct proc *)p}, *keyp = &key;
 	const void **hit;
 
+	if (!states->cnt)
+		return NULL;
+	hit = bsearch(&keyp, states->v, states->cnt, sizeof(*states->v), by_proc);
+	while (hit && hit > states->v && !by_proc(hit - 1, hit))
+		hit--;
+	return hit;
+}
+
+static bool is_state_of(const struct walk *states, const void **at, const struct proc *p)
+{
+	return at && at < states->v + states->cnt && ((const struct inflight *)*at)->proc == p;
+}
+
+/* Of several threads, what says most about their process. */
+static bool says_more(enum wait_kind a, enum wait_kind b)
+{
+	static const unsigned char weight[WAIT_KIND_MAX] = {
+		[WAIT_UNKNOWN] = 0, [WAIT_ENDED] = 1, [WAIT_OTHER] = 2, [WAIT_POLL] = 3,
+		[WAIT_SLEEP] = 4,   [WAIT_OPEN] = 5,  [WAIT_CHILD] = 6, [WAIT_LOCK] = 7,
+		[WAIT_CHAN] = 8,    [WAIT_DISK] = 9,  [WAIT_RUNS] = 10, [WAIT_STOPPED] = 11,
+	};
+
+	return weight[a] > weight[b];
+}
+
+/* A thread that waits for signals, or nothing but them, is idle. */
+static enum wait_kind kind_of(const struct task *t, const struct inflight *i)
+{
+	enum wait_kind kind = wait_kind_of(t, i);
+
+	return kind == WAIT_CHAN && !inflight_is_blocked(i) ? WAIT_POLL : kind;
+}
+
+static const struct inflight *op_of(const struct walk *states, const struct task *t)
+{
+	for (const void **at = first_state(states, t->proc); is_state_of(states, at, t->proc); at++)
+		if (((const struct inflight *)*at)->tid == t->tid)
+			return *at;
+	return NULL;
+}
+
+/* Of a process of which no task was told: what is known of its operations. */
+static enum wait_kind kind_by_ops(const struct walk *states, const struct proc *p)
+{
+	enum wait_kind most = WAIT_UNKNOWN, kind;
+
+	for (const void **at = first_state(states, p); is_state_of(states, at, p); at++) {
+		kind = kind_of(NULL, *at);
+		if (says_more(kind, most))
+			most = kind;
+	}
+	return most == WAIT_UNKNOWN ? WAIT_RUNS : most;
+}
+
+const char *proc_state(const struct walk *states, const struct proc *p)
+{
+	enum wait_kind most = WAIT_UNKNOWN, kind;
+
 	if (p->exited)
 		return "exited";
-	if (!states->cnt)
-		return "running";
-	hit = bsearch(&keyp, states->v, states->cnt, sizeof(*states->v), by_proc);
-	if (!hit)
-		return "running";
-	/* Several threads: one that is blocked says more than one that waits. */
-	while (hit > states->v && !by_proc(hit - 1, hit))
-		hit--;
-	for (; hit < states->v + states->cnt && !by_proc(hit, &keyp); hit++) {
-		if (inflight_is_blocked(*hit))
-			return "blocked";
+	if (list_empty(&p->tasks))
+		return wait_kind_name(kind_by_ops(states, p));
+	list_for_each (t, &p->tasks, struct task, in_proc) {
+		kind = kind_of(t, op_of(states, t));
+		if (says_more(kind, most))
+			most = kind;
 	}
-	return "waiting";
+	return wait_kind_name(most);
 }
 
 const char *party_comm(const struct party *p)

@@ -53,9 +53,9 @@ size_t target_cnt(const struct model *m);
 uint64_t blocked_for_ns(const struct inflight *i);
 
 /*
- * What a process does now, "blocked", "waiting" (in poll and its like),
- * "running" or "exited". A walk_states() vector (struct inflight, by process)
- * makes the look-up fast.
+ * What a process does now: "exited", or what wait_kind_name() says of the task that
+ * tells most. A walk_states() vector (struct inflight, by process) makes the look-up
+ * fast.
  */
 int walk_states(struct walk *w, const struct model *m);
 const char *proc_state(const struct walk *states, const struct proc *p);

@@ -323,13 +323,34 @@ static void states_of_processes(void **state)
 	const void *rows[] = {&in[0], &in[1], &in[2]};
 	struct walk states = {rows, 3}, none = WALK_INIT;
 
+	struct task tasks[2] = {{.proc = &procs[1], .tid = 2, .state = 'S'},
+				{.proc = &procs[1], .tid = 3, .state = 'S', .why = WHY_SLEEP}};
+
 	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		list_init(&procs[i].tasks);
+	in[2].tid = 2;
 	pipe_chan.cls = mech_class(MECH_PIPE);
 	assert_string_equal(proc_state(&states, &procs[0]), "blocked");
 	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
 	assert_string_equal(proc_state(&states, &procs[2]), "running");
 	assert_string_equal(proc_state(&states, &procs[3]), "exited");
 	assert_string_equal(proc_state(&none, &procs[0]), "running");
+	/* now that its tasks are told of: one polls, the other does something else */
+	list_add_tail(&procs[1].tasks, &tasks[0].in_proc);
+	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
+	list_add_tail(&procs[1].tasks, &tasks[1].in_proc);
+	assert_string_equal(proc_state(&states, &procs[1]), "asleep");
+	tasks[1].why = WHY_CHILD;
+	assert_string_equal(proc_state(&states, &procs[1]), "waits for a child");
+	tasks[1].why = WHY_STOPPED;
+	assert_string_equal(proc_state(&states, &procs[1]), "stopped");
+	in[2].op = OP_RECV;
+	in[2].chan = &pipe_chan;
+	tasks[1].why = WHY_DISK;
+	assert_string_equal(proc_state(&states, &procs[1]), "in disk wait");
+	tasks[1].why = WHY_SLEEP;
+	assert_string_equal(proc_state(&states, &procs[1]), "blocked");
 }
 
 int main(void)

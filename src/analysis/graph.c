@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "analysis/graph.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "analysis/ends.h"
+#include "lib/vec.h"
+
+enum node_kind { NODE_TASK = 0, NODE_PROC = 1, NODE_END = 2 };
+
+struct graph_node {
+	enum node_kind kind;
+	uint32_t at;   /* task: its wait; end: its number; process: its first wait */
+	uint32_t cnt;  /* process: its waits */
+	uint32_t mark; /* process: the last end that has it, plus 1 */
+	struct proc *proc;
+};
+
+/* Who waits in this role on this side of a channel waits for the processes behind it. */
+struct graph_end {
+	const struct chan *chan;
+	enum ep_role role;
+	int side;
+	uint32_t node, cnt;
+	struct proc *only; /* one of them */
+	bool outside;      /* somebody may be behind it who is not in the picture */
+	bool by_name;
+};
+
+struct graph_child {
+	struct proc *proc;
+	uint32_t next; /* number of the next one, plus 1 */
+};
+
+static int node_add(struct graph *g, const struct graph_node *node, bool is_free, uint32_t *out)
+{
+	if (vec_room((void **)&g->nodes, &g->node_cap, g->knots.node_cnt, sizeof(*g->nodes)) ||
+	    knot_add(&g->knots, is_free, out))
+		return -ENOMEM;
+	g->nodes[*out] = *node;
+	return 0;
+}
+
+enum wait_kind wait_kind_of(const struct task *t, const struct inflight *i)
+{
+	static const enum wait_kind by_why[WHY_MAX] = {
+		[WHY_SLEEP] = WAIT_SLEEP,     [WHY_CHILD] = WAIT_CHILD, [WHY_LOCK] = WAIT_LOCK,
+		[WHY_OPEN] = WAIT_OPEN,       [WHY_DISK] = WAIT_DISK,   [WHY_VFORK] = WAIT_CHILD,
+		[WHY_STOPPED] = WAIT_STOPPED, [WHY_OTHER] = WAIT_OTHER,
+	};
+
+	if (t && (t->state == 'Z' || t->state == 'X'))
+		return WAIT_ENDED;
+	if (t && (t->why == WHY_STOPPED || t->state == 'T' || t->state == 't'))
+		return WAIT_STOPPED;
+	if (i && i->asleep && !(t && (t->state == 'R' || t->why == WHY_DISK)))
+		return i->op == OP_WAIT ? WAIT_POLL : WAIT_CHAN;
+	if (!t)
+		return i ? WAIT_RUNS : WAIT_UNKNOWN;
+	if (t->why != WHY_NONE)
+		return by_why[t->why];
+	if (t->state == 'R')
+		return WAIT_RUNS;
+	if (t->polls)
+		return WAIT_POLL;
+	/* asleep, and nobody says why: a call on what is no channel of ours */
+	return t->state == 'S' || t->state == '?' || t->state == 'I' ? WAIT_OTHER : WAIT_RUNS;
+}
+
+const char *wait_kind_name(enum wait_kind kind)
+{
+	static const char *const names[WAIT_KIND_MAX] = {
+		[WAIT_RUNS] = "running",
+		[WAIT_CHAN] = "blocked",
+		[WAIT_POLL] = "waiting",
+		[WAIT_SLEEP] = "asleep",
+		[WAIT_CHILD] = "waits for a child",
+		[WAIT_LOCK] = "waits for a file lock",
+		[WAIT_OPEN] = "waits to open a FIFO",
+		[WAIT_DISK] = "in disk wait",
+		[WAIT_STOPPED] = "stopped",
+		[WAIT_OTHER] = "in a call",
+		[WAIT_ENDED] = "zombie",
+		[WAIT_UNKNOWN] = "unknown",
+	};
+
+	return kind < WAIT_KIND_MAX ? names[kind] : "?";
+}
+
+/* What needs no help: it is running, or time alone will end its wait. */
+static bool is_free(struct wait *w)
+{
+	switch (w->kind) {
+	case WAIT_RUNS:
+	case WAIT_DISK:
+	case WAIT_OTHER:
+	case WAIT_UNKNOWN:
+		return true;
+	case WAIT_SLEEP:
+		w->timed = true;
+		return true;
+	case WAIT_STOPPED:
+	case WAIT_ENDED:
+		return false;
+	default:
+		w->timed = w->task && w->task->until_ns;
+		return w->timed;
+	}
+}
+
+static int wait_add(struct graph *g, struct proc *p, uint32_t tid, const struct task *t,
+		    const struct inflight *in)
+{
+	const struct graph_node node = {.kind = NODE_TASK, .at = (uint32_t)g->wait_cnt, .proc = p};
+	struct wait *w;
+
+	if (vec_room((void **)&g->waits, &g->wait_cap, g->wait_cnt, sizeof(*g->waits)))
+		return -ENOMEM;
+	w = &g->waits[g->wait_cnt];
+	*w = (struct wait){.proc = p, .tid = tid, .task = t, .in = in, .fd = -1};
+	w->kind = wait_kind_of(t, in);
+	w->chan = w->kind == WAIT_CHAN ? in->chan : NULL;
+	if (node_add(g, &node, is_free(w), &w->node) ||
+	    hmap_put(&g->by_tid, tid, (void *)(uintptr_t)++g->wait_cnt))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Operations in flight of a process of which no task was told; its other threads may do anything.
+ */
+static int add_untold(struct graph *g, struct proc *p)
+{
+	int err = 0;
+
+	if (!list_empty(&p->tasks))
+		return 0;
+	/* pid 0 is nobody's: the wait of those threads that were not told of */
+	err = wait_add(g, p, p->pid, NULL,
+		       p->inflight_cnt ? hmap_get(&g->in_by_tid, p->pid) : NULL);
+	return err;
+}
+
+static int add_proc(struct graph *g, struct proc *p)
+{
+	struct graph_node node = {.kind = NODE_PROC, .at = (uint32_t)g->wait_cnt, .proc = p};
+	uint32_t number;
+	int err = 0;
+
+	list_for_each (t, &p->tasks, struct task, in_proc)
+		if (!err)
+			err = wait_add(g, p, t->tid, t, hmap_get(&g->in_by_tid, t->tid));
+	if (!err)
+		err = add_untold(g, p);
+	node.cnt = (uint32_t)g->wait_cnt - node.at;
+	/* nobody told of its threads, so one of them may well go on */
+	if (err || node_add(g, &node, list_empty(&p->tasks), &number) ||
+	    hmap_put(&g->by_proc, (uintptr_t)p, (void *)(uintptr_t)(number + 1)))
+		return -ENOMEM;
+	for (uint32_t i = 0; !err && i < node.cnt; i++)
+		err = knot_edge(&g->knots, number, g->waits[node.at + i].node);
+	return err;
+}
+
+static int index_inflight(struct graph *g)
+{
+	list_for_each (i, model_inflight(g->m), struct inflight, in_model)
+		if (hmap_put(&g->in_by_tid, i->tid, i))
+			return -ENOMEM;
+	return 0;
+}
+
+static int index_children(struct graph *g)
+{
+	uint32_t cnt = 0;
+
+	list_for_each (p, model_procs(g->m), struct proc, in_model)
+		cnt++;
+	g->child = calloc((size_t)cnt + 1, sizeof(*g->child));
+	if (!g->child)
+		return -ENOMEM;
+	cnt = 0;
+	list_for_each (p, model_procs(g->m), struct proc, in_model) {
+		if (p->exited || !p->ppid)
+			continue;
+		g->child[cnt] = (struct graph_child){
+			p, (uint32_t)(uintptr_t)hmap_get(&g->children, p->ppid)};
+		if (hmap_put(&g->children, p->ppid, (void *)(uintptr_t)++cnt))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static uint32_t proc_node(const struct graph *g, const struct proc *p)
+{
+	uintptr_t at = (uintptr_t)hmap_get(&g->by_proc, (uintptr_t)p);
+
+	return at ? (uint32_t)(at - 1) : KNOT_NONE;
+}
+
+/* One more process behind an end. */
+static int end_put(struct graph *g, uint32_t end, struct proc *p)
+{
+	struct graph_end *e = &g->ends[end];
+	uint32_t number = p->exited ? KNOT_NONE : proc_node(g, p);
+
+	if (number == KNOT_NONE || g->nodes[number].mark == end + 1)
+		return 0;
+	g->nodes[number].mark = end + 1;
+	e->cnt++;
+	e->only = p;
+	return knot_edge(&g->knots, e->node, number);
+}
+
+static int put_holders(struct graph *g, uint32_t end)
+{
+	const struct graph_end e = g->ends[end];
+	int err = 0;
+
+	list_for_each (h, &e.chan->holders, struct holder, in_chan)
+		if (!err && holder_is_opposite(e.chan, e.role, e.side, h))
+			err = end_put(g, end, h->proc);
+	return err;
+}
+
+static int put_users(struct graph *g, uint32_t end)
+{
+	const struct graph_end e = g->ends[end];
+	int err = 0;
+
+	list_for_each (ep, &e.chan->endpoints, struct endpoint, in_chan)
+		if (!err && ep->role != EP_ATTACH &&
+		    endpoint_is_opposite(e.chan, e.role, e.side, ep))
+			err = end_put(g, end, ep->proc);
+	return err;
+}
+
+/* A word in shared memory: whoever has it mapped can wake those who wait for it. */
+static int put_mappers(struct graph *g, uint32_t end, const struct chan *memory)
+{
+	int err = 0;
+
+	list_for_each (a, model_attaches(memory), struct attach, in_chan)
+		if (!err && !a->passed && a->now.cnt)
+			err = end_put(g, end, a->ep->proc);
+	return err;
+}
+
+static bool has_name(const struct chan *c)
+{
+	return c->mech == MECH_FIFO || c->mech == MECH_POSIX_MQ || c->mech == MECH_SYSV_MSG ||
+	       c->mech == MECH_SYSV_SEM;
+}
+
+/* Anybody may send there, known or not. */
+static bool is_open_to_all(const struct chan *c, enum ep_role role)
+{
+	switch (chan_shape(c)) {
+	case SHAPE_INBOX:
+	case SHAPE_CALL:
+	case SHAPE_MEMORY:
+		return true;
+	case SHAPE_QUEUE:
+		return role == EP_RECV && !chan_is_unheld(c);
+	default:
+		return false;
+	}
+}
+
+static int end_fill(struct graph *g, uint32_t end)
+{
+	const struct chan *c = g->ends[end].chan, *memory;
+	int err;
+
+	if (is_open_to_all(c, g->ends[end].role)) {
+		g->ends[end].outside = true;
+		return 0;
+	}
+	memory = c->mech == MECH_FUTEX ? model_memory_of(g->m, c) : NULL;
+	if (memory)
+		err = put_mappers(g, end, memory);
+	else
+		err = chan_is_unheld(c) || list_empty(&c->holders) ? put_users(g, end)
+								   : put_holders(g, end);
+	if (!g->ends[end].cnt)
+		g->ends[end].outside = true;
+	return err;
+}
+
+/* The end that one waits for; made when it is the first. */
+static int end_get(struct graph *g, const struct chan *c, enum ep_role role, int side,
+		   uint32_t *out)
+{
+	uint64_t key = hmap_mix((uintptr_t)c, (uint64_t)role << 8 | (uint64_t)(side + 1));
+	struct graph_node node = {.kind = NODE_END, .at = (uint32_t)g->end_cnt};
+	struct graph_end *e;
+	uintptr_t at;
+	int err;
+
+	for (; (at = (uintptr_t)hmap_get(&g->by_end, key)); key++) {
+		e = &g->ends[at - 1];
+		*out = (uint32_t)(at - 1);
+		if (e->chan == c && e->role == role && e->side == side)
+			return 0;
+	}
+	if (vec_room((void **)&g->ends, &g->end_cap, g->end_cnt, sizeof(*g->ends)))
+		return -ENOMEM;
+	*out = (uint32_t)g->end_cnt;
+	e = &g->ends[g->end_cnt];
+	*e = (struct graph_end){.chan = c, .role = role, .side = side, .by_name = has_name(c)};
+	if (node_add(g, &node, false, &e->node) ||
+	    hmap_put(&g->by_end, key, (void *)(uintptr_t)++g->end_cnt))
+		return -ENOMEM;
+	err = end_fill(g, *out);
+	g->knots.nodes[g->ends[*out].node].free = g->ends[*out].outside;
+	return err;
+}
+
+static int helped_by(struct graph *g, const struct wait *w, const struct proc *p)
+{
+	uint32_t number = p && !p->exited ? proc_node(g, p) : KNOT_NONE;
+
+	return number == KNOT_NONE ? -ENOENT : knot_edge(&g->knots, w->node, number);
+}
+
+static void help_from_outside(struct graph *g, struct wait *w)
+{
+	w->outside = true;
+	g->knots.nodes[w->node].free = true;
+}
+
+/*
+ * Waits at this end. Where a process has the other end itself, and nobody else does,
+ * that is often on purpose: a server opens its FIFO or queue for both, so as not to
+ * see it end; an eventfd has one end only, and the kernel may be at it, too.
+ */
+static int wait_at(struct graph *g, struct wait *w, struct chan *c, enum ep_role role, int side,
+		   bool polls)
+{
+	const struct graph_end *e;
+	uint32_t end;
+	int err;
+
+	if (c->mech == MECH_FUTEX_PRIVATE) {
+		err = helped_by(g, w, w->proc);
+		return err == -ENOENT ? 0 : err;
+	}
+	err = end_get(g, c, role, side, &end);
+	if (err)
+		return err;
+	e = &g->ends[end];
+	w->by_name = w->by_name || e->by_name;
+	if (e->outside ||
+	    (e->cnt == 1 && e->only == w->proc && (polls || e->by_name || c->mech == MECH_EVENTFD)))
+		help_from_outside(g, w);
+	return knot_edge(&g->knots, w->node, e->node);
+}
+
+static int wait_chan(struct graph *g, struct wait *w)
+{
+	enum ep_role role = w->in->op == OP_SEND ? EP_SEND : EP_RECV;
+	int side, err;
+
+	if (!w->chan || (w->in->op != OP_SEND && w->in->op != OP_RECV)) {
+		help_from_outside(g, w); /* accept, connect: whoever is there */
+		return 0;
+	}
+	side = end_side(w->chan, w->proc, role);
+	w->fd = end_fd(w->chan, w->proc, role, side);
+	if (w->in->owner && !w->in->owner->exited) {
+		err = helped_by(g, w, w->in->owner);
+		if (err != -ENOENT)
+			return err;
+	}
+	return wait_at(g, w, w->chan, role, side, false);
+}
+
+static int wait_poll(struct graph *g, struct wait *w)
+{
+	const struct task *t = w->task;
+	int err = 0;
+
+	if (!t || !t->polled_cnt || t->polls_others)
+		help_from_outside(g, w);
+	for (size_t i = 0; !err && t && i < t->polled_cnt; i++) {
+		struct chan *c = model_polled_chan(g->m, &t->polled[i]);
+		int side = model_polled_side(g->m, &t->polled[i]);
+
+		if (!c) {
+			help_from_outside(g, w);
+			continue;
+		}
+		if (!w->chan) {
+			w->chan = c;
+			w->fd = t->polled[i].fd;
+		}
+		if (t->polled[i].events & POLLOUT)
+			err = wait_at(g, w, c, EP_SEND, side, true);
+		if (!err && (t->polled[i].events & POLLIN || !(t->polled[i].events & POLLOUT)))
+			err = wait_at(g, w, c, EP_RECV, side, true);
+	}
+	return err;
+}
+
+/* For one child, or for any of them. */
+static int wait_child(struct graph *g, struct wait *w)
+{
+	int32_t who = w->task->who;
+	bool any = false;
+	uint32_t at;
+	int err = 0;
+
+	if (who > 0) {
+		err = helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)who));
+		any = err != -ENOENT;
+	} else {
+		at = (uint32_t)(uintptr_t)hmap_get(&g->children, w->proc->pid);
+		for (; at && (!err || err == -ENOENT); at = g->child[at - 1].next) {
+			err = helped_by(g, w, g->child[at - 1].proc);
+			any = any || err != -ENOENT;
+		}
+	}
+	if (!any)
+		help_from_outside(g, w);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int wait_edges(struct graph *g, struct wait *w)
+{
+	int err;
+
+	switch (w->kind) {
+	case WAIT_CHAN:
+		return wait_chan(g, w);
+	case WAIT_POLL:
+		return wait_poll(g, w);
+	case WAIT_CHILD:
+		return wait_child(g, w);
+	case WAIT_LOCK:
+	case WAIT_STOPPED:
+		err = w->task && w->task->who > 0
+			      ? helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)w->task->who))
+			      : -ENOENT;
+		if (err == -ENOENT && w->kind == WAIT_LOCK)
+			help_from_outside(g, w);
+		return err == -ENOENT ? 0 : err;
+	case WAIT_OPEN:
+		w->by_name = true;
+		help_from_outside(g, w);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int graph_build(struct graph *g, const struct model *m)
+{
+	int err;
+
+	*g = (struct graph){.m = m};
+	err = index_inflight(g);
+	if (!err)
+		err = index_children(g);
+	list_for_each (p, model_procs(m), struct proc, in_model)
+		if (!err && !p->exited)
+			err = add_proc(g, p);
+	for (size_t i = 0; !err && i < g->wait_cnt; i++)
+		err = wait_edges(g, &g->waits[i]);
+	return err ? err : knot_solve(&g->knots);
+}
+
+void graph_fini(struct graph *g)
+{
+	knot_fini(&g->knots);
+	hmap_fini(&g->by_tid);
+	hmap_fini(&g->by_proc);
+	hmap_fini(&g->by_end);
+	hmap_fini(&g->in_by_tid);
+	hmap_fini(&g->children);
+	free(g->waits);
+	free(g->nodes);
+	free(g->ends);
+	free(g->child);
+	*g = (struct graph){0};
+}
+
+const struct wait *graph_wait(const struct graph *g, uint32_t tid)
+{
+	uintptr_t at = (uintptr_t)hmap_get(&g->by_tid, tid);
+
+	return at ? &g->waits[at - 1] : NULL;
+}
+
+const struct wait *graph_waits_of(const struct graph *g, const struct proc *p, size_t *cnt)
+{
+	uint32_t number = proc_node(g, p);
+
+	*cnt = number == KNOT_NONE ? 0 : g->nodes[number].cnt;
+	return *cnt ? &g->waits[g->nodes[number].at] : NULL;
+}
+
+bool graph_can_go_on(const struct graph *g, const struct wait *w)
+{
+	return g->knots.nodes[w->node].can;
+}
+
+uint32_t graph_knot(const struct graph *g, const struct wait *w)
+{
+	return g->knots.nodes[w->node].knot;
+}
+
+const struct wait *graph_next(const struct graph *g, const struct wait *w)
+{
+	uint32_t at = g->knots.nodes[w->node].next;
+
+	/* a task, an end, a process, a task: never more than three steps */
+	while (at != KNOT_NONE && g->nodes[at].kind != NODE_TASK) {
+		if (g->nodes[at].kind == NODE_PROC && g->knots.nodes[at].free)
+			return &g->waits[g->nodes[at].at];
+		at = g->knots.nodes[at].next;
+	}
+	return at == KNOT_NONE ? NULL : &g->waits[g->nodes[at].at];
+}
+
+static size_t helper_put(struct proc *p, struct proc **out, size_t max, size_t cnt)
+{
+	for (size_t i = 0; i < cnt && i < max; i++)
+		if (out[i] == p)
+			return cnt;
+	if (cnt < max)
+		out[cnt] = p;
+	return cnt + 1;
+}
+
+size_t graph_helpers(const struct graph *g, const struct wait *w, struct proc **out, size_t max)
+{
+	const struct knot_node *k = g->knots.nodes;
+	size_t cnt = 0;
+
+	for (uint32_t e = k[w->node].first; e < k[w->node + 1].first; e++) {
+		uint32_t to = g->knots.to[e];
+
+		if (g->nodes[to].kind == NODE_PROC) {
+			cnt = helper_put(g->nodes[to].proc, out, max, cnt);
+			continue;
+		}
+		for (uint32_t p = k[to].first; p < k[to + 1].first; p++)
+			cnt = helper_put(g->nodes[g->knots.to[p]].proc, out, max, cnt);
+	}
+	return cnt;
+}
+
+uint64_t wait_since_ns(const struct wait *w, bool *at_least)
+{
+	const struct inflight *in = w->in;
+
+	*at_least = false;
+	if (w->kind == WAIT_RUNS || w->kind == WAIT_UNKNOWN)
+		return 0;
+	if (in && !in->before_attach && (w->kind == WAIT_CHAN || w->kind == WAIT_POLL))
+		return in->seen_ns - (in->blocked_ns < in->seen_ns ? in->blocked_ns : 0);
+	*at_least = true;
+	if (w->task && w->task->since_ns)
+		return w->task->since_ns;
+	return in ? in->enter_ns : 0;
+}

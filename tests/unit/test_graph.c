@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Who waits for whom at one moment, and who is stuck. */
+#include "feed.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "analysis/graph.h"
+#include "scene.h"
+
+#define A 10
+#define B 20
+#define C 30
+#define D 40
+
+static struct graph graph;
+
+static int setup(void **state)
+{
+	static struct feed f;
+
+	feed_init(&f);
+	feed_proc(&f, A, "a");
+	feed_proc(&f, B, "b");
+	feed_proc(&f, C, "c");
+	feed_proc(&f, D, "d");
+	scene_begin(&f);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	graph_fini(&graph);
+	feed_fini(*state);
+	return 0;
+}
+
+static void build(struct feed *f)
+{
+	scene_end(f);
+	graph_fini(&graph);
+	assert_int_equal(graph_build(&graph, f->m), 0);
+}
+
+static const struct wait *wait_of(uint32_t tid)
+{
+	const struct wait *w = graph_wait(&graph, tid);
+
+	assert_non_null(w);
+	return w;
+}
+
+static void assert_stuck(uint32_t tid, bool in_knot)
+{
+	assert_false(graph_can_go_on(&graph, wait_of(tid)));
+	assert_int_equal(graph_knot(&graph, wait_of(tid)) != KNOT_NONE, in_knot);
+}
+
+static void assert_can(uint32_t tid)
+{
+	assert_true(graph_can_go_on(&graph, wait_of(tid)));
+	assert_int_equal(graph_knot(&graph, wait_of(tid)), KNOT_NONE);
+}
+
+static uint32_t next_of(uint32_t tid)
+{
+	const struct wait *w = graph_next(&graph, wait_of(tid));
+
+	return w ? w->tid : 0;
+}
+
+/* A chain over a pipe, a socket and a child: whoever is at its end decides. */
+static void chain(struct feed *f, char state, enum ipcspy_why why)
+{
+	scene_pipe(f, 1, B, A);
+	scene_pair(f, 2, C, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	scene_blocked(f, MECH_UNIX_STREAM, OP_RECV, 3, B);
+	scene_waits(f, C, WHY_CHILD, D);
+	feed_task(f, D, state, why, 0, T0, SEEN);
+	build(f);
+	assert_int_equal(next_of(A), B);
+	assert_int_equal(next_of(B), C);
+	assert_int_equal(next_of(C), D);
+	assert_int_equal(next_of(D), 0);
+	assert_int_equal(wait_of(A)->fd, 3);
+	assert_ptr_equal(wait_of(A)->chan, feed_chan(f, 0));
+}
+
+static void test_chain_to_a_runner(void **state)
+{
+	chain(*state, 'R', WHY_NONE);
+	assert_can(A);
+	assert_int_equal(wait_of(D)->kind, WAIT_RUNS);
+}
+
+static void test_chain_to_a_sleeper(void **state)
+{
+	chain(*state, 'S', WHY_SLEEP);
+	assert_can(A);
+	assert_true(wait_of(D)->timed);
+}
+
+static void test_chain_to_a_stopped_one(void **state)
+{
+	chain(*state, 'T', WHY_STOPPED);
+	assert_stuck(A, false);
+	assert_stuck(D, true);
+	assert_int_equal(wait_of(D)->kind, WAIT_STOPPED);
+}
+
+/* What nothing is known of may do anything. */
+static void test_unknown_can(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, B, A);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	build(f);
+	assert_can(A);
+	assert_int_equal(next_of(A), B);
+	assert_int_equal(wait_of(B)->kind, WAIT_UNKNOWN);
+}
+
+static void test_two_over_pipe_and_socket(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, B);
+	scene_pair(f, 2, A, B);
+	scene_blocked(f, MECH_PIPE, OP_SEND, 1, A);
+	scene_blocked(f, MECH_UNIX_STREAM, OP_SEND, 3, B);
+	build(f);
+	assert_stuck(A, true);
+	assert_stuck(B, true);
+	assert_int_equal(graph_knot(&graph, wait_of(A)), graph_knot(&graph, wait_of(B)));
+	assert_int_equal(next_of(A), B);
+	assert_int_equal(next_of(B), A);
+}
+
+/* Over a pipe, a socket and a queue; D waits for one of them and is in no knot. */
+static void three(struct feed *f)
+{
+	struct ev_obj queue = obj_make(MECH_SYSV_MSG, 7, T0);
+
+	feed_obj(f, &queue);
+	feed_send(f, MECH_SYSV_MSG, 7, A, T0, T0 + 10, 5);
+	feed_recv(f, MECH_SYSV_MSG, 7, C, T0, T0 + 20, 5);
+	scene_pipe(f, 1, B, A);
+	scene_pair(f, 2, B, C);
+	scene_pipe(f, 4, A, D);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	scene_blocked(f, MECH_UNIX_STREAM, OP_RECV, 2, B);
+	scene_blocked(f, MECH_SYSV_MSG, OP_RECV, 7, C);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 4, D);
+}
+
+static void test_three_over_three_mechanisms(void **state)
+{
+	struct feed *f = *state;
+
+	three(f);
+	build(f);
+	assert_stuck(A, true);
+	assert_stuck(B, true);
+	assert_stuck(C, true);
+	assert_stuck(D, false);
+	assert_int_equal(graph.knots.knot_cnt, 1);
+	assert_true(wait_of(C)->by_name);
+	assert_int_equal(next_of(D), A);
+}
+
+/* The same, and one of them has a thread that runs. */
+static void test_knot_with_a_way_out(void **state)
+{
+	struct ev_task thread = task_make(B, 21, 'R', WHY_NONE, 0, 0, SEEN);
+	struct feed *f = *state;
+
+	three(f);
+	feed_raw(f, &thread);
+	build(f);
+	assert_can(A);
+	assert_can(B);
+	assert_can(C);
+	assert_can(D);
+}
+
+/* Somebody else could write, too. */
+static void test_any_helper_is_enough(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, B, A);
+	scene_pipe(f, 2, A, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 2, B);
+	feed_hold(f, 2, C, HOLDF_WRITE);
+	scene_waits(f, C, WHY_SLEEP, 0);
+	build(f);
+	assert_can(A);
+	assert_can(B);
+	assert_int_equal(next_of(B), C);
+}
+
+static void test_waits_for_itself(void **state)
+{
+	struct feed *f = *state;
+	struct proc *out[4];
+
+	scene_pipe(f, 1, A, A);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	build(f);
+	assert_stuck(A, true);
+	assert_int_equal(graph_helpers(&graph, wait_of(A), out, 4), 1);
+	assert_ptr_equal(out[0], wait_of(A)->proc);
+}
+
+/* A pipe to itself among what it polls is for its signal handlers. */
+static void test_self_pipe(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, A);
+	scene_polls(f, A, 1, 0);
+	build(f);
+	assert_can(A);
+	assert_true(wait_of(A)->outside);
+}
+
+/* Two that poll nothing but each other, and one that listens as well. */
+static void test_polls(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pair(f, 1, A, B);
+	scene_polls(f, A, 1, 0);
+	scene_polls(f, B, 2, 0);
+	build(f);
+	assert_stuck(A, true);
+	assert_stuck(B, true);
+	scene_begin(f);
+	scene_pair(f, 1, A, B);
+	scene_polls(f, A, 1, 0);
+	scene_polls(f, B, 2, SETF_OTHERS);
+	build(f);
+	assert_can(A);
+	assert_can(B);
+}
+
+/* poll(2) with a time-out ends by itself. */
+static void test_time_out(void **state)
+{
+	struct ev_task t = task_make(A, A, 'S', WHY_NONE, 0, T0, SEEN);
+	struct feed *f = *state;
+
+	scene_pair(f, 1, A, B);
+	scene_polls(f, A, 1, 0);
+	scene_polls(f, B, 2, 0);
+	t.until_ns = SEEN + SEC;
+	feed_raw(f, &t);
+	build(f);
+	assert_can(A);
+	assert_can(B);
+	assert_true(wait_of(A)->timed);
+}
+
+/* The other end is elsewhere; a server of a FIFO holds both of its ends. */
+static void test_outside(void **state)
+{
+	struct ev_obj tcp = obj_make(MECH_TCP, 1, T0), fifo = obj_make(MECH_FIFO, 2, T0);
+	struct feed *f = *state;
+
+	tcp.laddr = addr4("10.0.0.1", 80);
+	tcp.raddr = addr4("10.0.0.2", 4000);
+	tcp.hdr.flags |= OBJF_CONNECTED;
+	feed_obj(f, &tcp);
+	feed_obj(f, &fifo);
+	feed_hold(f, 1, A, HOLDF_READ | HOLDF_WRITE);
+	feed_hold(f, 2, B, HOLDF_READ);
+	feed_hold(f, 2, B, HOLDF_WRITE);
+	scene_blocked(f, MECH_TCP, OP_RECV, 1, A);
+	scene_blocked(f, MECH_FIFO, OP_RECV, 2, B);
+	scene_waits(f, C, WHY_OTHER, 0);
+	scene_waits(f, D, WHY_CHILD, 0);
+	build(f);
+	assert_can(A);
+	assert_true(wait_of(A)->outside);
+	assert_can(B);
+	assert_can(C);
+	assert_can(D);
+}
+
+/* Any of its children is enough; those of others do not count. */
+static void test_children(void **state)
+{
+	struct ev_proc child = {
+		.hdr = {.kind = EV_PROC, .len = sizeof(child), .pid = 50, .tid = 50},
+		.start_ns = T0,
+		.ppid = A,
+		.comm = "child",
+	};
+	struct feed *f = *state;
+
+	feed_raw(f, &child);
+	scene_waits(f, A, WHY_CHILD, 0);
+	feed_task(f, 50, 'T', WHY_STOPPED, 0, T0, SEEN);
+	build(f);
+	assert_stuck(A, false);
+	assert_int_equal(next_of(A), 50);
+	scene_begin(f);
+	child.hdr.pid = child.hdr.tid = 51;
+	feed_raw(f, &child);
+	scene_waits(f, A, WHY_CHILD, 0);
+	feed_task(f, 50, 'T', WHY_STOPPED, 0, T0, SEEN);
+	feed_task(f, 51, 'R', WHY_NONE, 0, T0, SEEN);
+	build(f);
+	assert_can(A);
+	assert_int_equal(next_of(A), 51);
+}
+
+/* A lock is its holder's; a tracee is its tracer's. */
+static void test_lock_and_tracer(void **state)
+{
+	struct feed *f = *state;
+
+	scene_waits(f, A, WHY_LOCK, B);
+	feed_task(f, B, 't', WHY_STOPPED, C, T0, SEEN);
+	scene_waits(f, C, WHY_LOCK, A);
+	scene_waits(f, D, WHY_LOCK, 0);
+	build(f);
+	assert_stuck(A, true);
+	assert_stuck(B, true);
+	assert_stuck(C, true);
+	assert_can(D);
+}
+
+/* Threads of one process that wait for each other. */
+static void test_threads(void **state)
+{
+	struct feed *f = *state;
+	struct ev_inflight in = {
+		.hdr = {.kind = EV_INFLIGHT,
+			.len = sizeof(in),
+			.pid = A,
+			.tid = A,
+			.flags = OPF_TARGET | OPF_ASLEEP,
+			.ts_ns = SEEN},
+		.chan = 9,
+		.enter_ns = T0,
+		.blocked_ns = SEC,
+		.op = OP_RECV,
+		.mech = MECH_FUTEX_PRIVATE,
+	};
+	struct ev_task t = task_make(A, A, 'S', WHY_NONE, 0, T0, SEEN);
+
+	for (uint32_t tid = A; tid < A + 2; tid++) {
+		in.hdr.tid = t.hdr.tid = tid;
+		in.chan++;
+		feed_raw(f, &in);
+		feed_raw(f, &t);
+	}
+	build(f);
+	assert_stuck(A, true);
+	assert_int_equal(graph_knot(&graph, wait_of(A)), graph_knot(&graph, wait_of(A + 1)));
+	t.hdr.tid = A + 2;
+	t.state = 'R';
+	feed_raw(f, &t);
+	build(f);
+	assert_can(A);
+}
+
+/* What the kernel knows to have the lock, and nobody else. */
+static void test_owner(void **state)
+{
+	struct feed *f = *state;
+	struct ev_inflight in = {
+		.hdr = {.kind = EV_INFLIGHT,
+			.len = sizeof(in),
+			.pid = A,
+			.tid = A,
+			.flags = OPF_TARGET | OPF_ASLEEP,
+			.ts_ns = SEEN},
+		.chan = 9,
+		.op = OP_RECV,
+		.mech = MECH_FUTEX,
+		.owner_pid = B,
+	};
+
+	feed_raw(f, &in);
+	feed_task(f, A, 'S', WHY_NONE, 0, T0, SEEN);
+	feed_task(f, B, 'T', WHY_STOPPED, 0, T0, SEEN);
+	build(f);
+	assert_stuck(A, false);
+	assert_int_equal(next_of(A), B);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_chain_to_a_runner),
+		T(test_chain_to_a_sleeper),
+		T(test_chain_to_a_stopped_one),
+		T(test_unknown_can),
+		T(test_two_over_pipe_and_socket),
+		T(test_three_over_three_mechanisms),
+		T(test_knot_with_a_way_out),
+		T(test_any_helper_is_enough),
+		T(test_waits_for_itself),
+		T(test_self_pipe),
+		T(test_polls),
+		T(test_time_out),
+		T(test_outside),
+		T(test_children),
+		T(test_lock_and_tracer),
+		T(test_threads),
+		T(test_owner),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
