@@ -99,6 +99,13 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB_OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
 
+$(BUILD)/tests/e2e/%: tests/e2e/%.c $(LIB_OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+
+E2E := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
+
 BENCH := $(BUILD)/tests/bench/empty.bpf.o $(patsubst %.c,$(BUILD)/%,\
 	$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
@@ -123,7 +130,7 @@ selftest: $(BUILD)/ipcspy-demo
 	$(Q)tests/e2e/demo_selftest.sh $<
 
 ## e2e: live tests against the demos' truth (as root)
-e2e: all
+e2e: all $(E2E)
 	$(Q)tests/e2e/run --build $(BUILD)
 
 ## asan: unit and live tests under the address and undefined-behaviour sanitizers
@@ -184,4 +191,4 @@ help:
 	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \
-	$(UNIT_HELP_OBJ:.o=.d) $(BENCH:%=%.d) $(BUILD)/src/cmd/main.d
+	$(UNIT_HELP_OBJ:.o=.d) $(BENCH:%=%.d) $(E2E:%=%.d) $(BUILD)/src/cmd/main.d

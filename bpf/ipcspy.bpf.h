@@ -20,6 +20,7 @@
 
 #include "ipcspy/config.h"
 #include "ipcspy/event.h"
+#include "ipcspy/look.h"
 
 #define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
 
@@ -234,6 +235,7 @@ struct scratch {
 	struct ev_name path;
 	struct ev_map map; /* from, from_len, pad: always 0 */
 	struct ev_proc proc;
+	struct look_task look;
 	__u8 path_end[NAME_MAX_LEN + 128]; /* a path grows here from its end */
 	struct span span;
 	__u64 word_at;      /* of the futex looked up last: where it is in the mapped object */

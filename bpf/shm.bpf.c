@@ -262,21 +262,21 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 		return 0;
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return 0;
-	t = task_find(task);
-	target = is_target(t);
+	t = cfg.look ? NULL : task_find(task);
+	target = cfg.look || is_target(t);
 	if (!target && (snap_targets || !cfg.peers))
 		return 0;
 	KREAD(&file, (__u64 *)&vma->vm_file);
 	if (!file || !shm_resolve(&o, file))
 		return 0;
-	if (target)
-		watch_key(o.wkey, 0);
-	else if (!is_watched(o.wkey, 0) || !shm_writable(&o))
+	if (cfg.look ? !shm_writable(&o) : !target && (!is_watched(o.wkey, 0) || !shm_writable(&o)))
 		return 0;
+	if (target && !cfg.look)
+		watch_key(o.wkey, 0);
 	if (snap_targets || !shm_describe(&o, file, pid_tgid_of(task), snap_obj_flags))
 		return 0;
 	id = o.id;
-	known = bpf_map_lookup_elem(&objects, &id);
+	known = !cfg.look && bpf_map_lookup_elem(&objects, &id);
 	e = &s->map;
 	hdr_init(&e->hdr, EV_MAP, sizeof(*e), task->tgid, task->pid,
 		 map_rights(vma->vm_flags) | MAPF_SNAPSHOT, bpf_ktime_get_ns());
@@ -287,12 +287,13 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	e->mech = o.mech;
 	proc_fill(&s->proc, task, target ? PROCF_TARGET : 0);
 	/* see snap_files() */
-	if (!(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &s->proc, sizeof(s->proc)))
+	if (!cfg.look && !(t && (t->flags & TF_DESCRIBED)) &&
+	    bpf_seq_write(seq, &s->proc, sizeof(s->proc)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
 	    (!known && shm_path(&o, file, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
-	    bpf_seq_write(seq, e, sizeof(*e)))
+	    bpf_seq_write(seq, e, sizeof(*e)) || cfg.look)
 		return 0;
 	if (!t)
 		t = task_make(task);

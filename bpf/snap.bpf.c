@@ -4,13 +4,11 @@
  * a watched channel, and who is inside a call. Records go to the reader of the
  * iterator, not to the ring.
  */
+#include "look.bpf.h"
 #include "wake.bpf.h"
 
-#define FMODE_READ         0x1
-#define FMODE_WRITE        0x2
-#define TASK_INTERRUPTIBLE 1
-#define PF_KTHREAD         0x00200000
-#define ENOSYS             38
+#define FMODE_READ  0x1
+#define FMODE_WRITE 0x2
 
 /* 1: only targets, and what they hold becomes watched; 0: everybody, what is watched. */
 volatile __u32 snap_targets;
@@ -34,8 +32,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
-	t = task_find(task);
-	target = is_target(t);
+	t = cfg.look ? NULL : task_find(task);
+	target = cfg.look || is_target(t);
 	if (snap_targets && !target)
 		return 0;
 	/* the verifier passes no typed pointer to a global function: fetch it as a number */
@@ -44,10 +42,12 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (o.mech == MECH_SIGNAL) /* a signalfd: snap_signals() tells what it could give */
 		return 0;
-	if (target)
-		object_watch(&o);
-	else if (!cfg.peers || !object_watched(&o, &dest))
+	if (target) {
+		if (!cfg.look)
+			object_watch(&o);
+	} else if (!cfg.peers || !object_watched(&o, &dest)) {
 		return 0;
+	}
 	if (snap_targets)
 		return 0;
 	if (!object_describe(&o, pid_tgid_of(task), fd, snap_obj_flags))
@@ -62,12 +62,12 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	h.pad = 0;
 	/* Without room for all of them the program is called again for this file: nothing is kept
 	 * that says a record is out until all are. */
-	if (!(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
+	if (!cfg.look && !(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
 	    (object_path(&o, file_ptr, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
-	    bpf_seq_write(seq, &h, sizeof(h)))
+	    bpf_seq_write(seq, &h, sizeof(h)) || cfg.look)
 		return 0;
 	if (!t)
 		t = task_make(task);
@@ -76,24 +76,6 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	if (o.mech != MECH_POSIX_MQ) /* what is in it is told when it is first used */
 		object_note(&o);
 	return 0;
-}
-
-/* The process that has the priority-inheriting lock that task sleeps for, 0: there is none. */
-static __always_inline __u32 lock_owner(struct task_struct *task, const struct objref *o)
-{
-	struct rt_mutex_waiter *waiter = task->pi_blocked_on;
-	struct task_struct *owner = NULL;
-	struct rt_mutex_base *lock = NULL;
-	__u64 raw = 0;
-	int tgid = 0;
-
-	if (!is_futex(o->mech) || !waiter || KREAD(&lock, &waiter->lock) ||
-	    KREAD(&raw, (__u64 *)&lock->owner))
-		return 0;
-	owner = (void *)(raw & ~1ull);
-	if (owner)
-		KREAD(&tgid, &owner->tgid);
-	return tgid;
 }
 
 static __always_inline void seq_inflight(struct seq_file *seq, struct task_struct *task,
@@ -113,7 +95,7 @@ static __always_inline void seq_inflight(struct seq_file *seq, struct task_struc
 	e.nr = in->nr;
 	e.op = op;
 	e.mech = o->mech;
-	e.owner_pid = lock_owner(task, o);
+	e.owner_pid = lock_owner(task, is_futex(o->mech));
 	bpf_seq_write(seq, &e, sizeof(e));
 }
 
@@ -212,26 +194,45 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	return false;
 }
 
-SEC("iter/task")
-int snap_tasks(struct bpf_iter__task *ctx)
+/* The call that the task is inside of, if it concerns a target. False: none was told. */
+static __always_inline bool tell_inflight(struct seq_file *seq, struct task_struct *task)
 {
-	struct seq_file *seq = ctx->meta->seq;
-	struct task_struct *task = ctx->task;
-	struct task_ctx *t;
+	struct task_ctx *t = task_find(task);
 
-	if (!task || (__u32)task->tgid == cfg.self_tgid)
-		return 0;
-	t = task_find(task);
 	if (!t || !t->in.active) {
 		if (!snap_obj_flags || (!is_target(t) && !cfg.peers) || !adopt(task, t))
-			return 0;
+			return false;
 		t = task_find(task);
 	}
 	if (!t || !t->in.active)
-		return 0;
+		return false;
 	if (t->in.b.id && t->in.sleep_on_b)
 		seq_inflight(seq, task, &t->in, &t->in.b, OP_SEND);
 	else
 		seq_inflight(seq, task, &t->in, &t->in.a, t->in.op);
+	return true;
+}
+
+/* Of targets, peers and holders of what is watched: known by a thread, or by their first one. */
+static __always_inline bool is_of_interest(struct task_struct *task)
+{
+	return cfg.all || task_is_known(task) || task_hint[task->tgid & (TASK_HINTS - 1)];
+}
+
+SEC("iter/task")
+int snap_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct scratch *s = get_scratch();
+	bool told;
+
+	if (!task || !s || (__u32)task->tgid == cfg.self_tgid)
+		return 0;
+	told = tell_inflight(ctx->meta->seq, task);
+	if (!is_of_interest(task) || !look_at(&s->look, task))
+		return 0;
+	if (told)
+		s->look.task.hdr.flags |= LOOKF_INFLIGHT;
+	bpf_seq_write(ctx->meta->seq, &s->look, sizeof(s->look));
 	return 0;
 }

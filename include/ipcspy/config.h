@@ -164,7 +164,8 @@ struct ipcspy_config {
 	__u8 all;        /* every process is a target */
 	__u8 follow;     /* children of targets are targets */
 	__u8 peers;      /* operations of others on watched channels count */
-	__u8 pad[5];
+	__u8 look;       /* one look at the machine, nothing is attached: look.bpf.c */
+	__u8 pad[4];
 	__u64 glob_gaps; /* bit n: a star behind the first n elements */
 	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
 };

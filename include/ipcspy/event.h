@@ -308,6 +308,8 @@ struct ev_set {
 #define NAME_MAX_LEN 256
 #define NAMEF_EXE    0x1 /* executable of hdr.pid */
 #define NAMEF_CHAN   0x2 /* path of chan */
+#define NAMEF_OPEN \
+	0x4 /* path that hdr.tid opens (WHY_OPEN); chan: its id, 0 when nobody holds it */
 
 struct ev_name {
 	struct ev_hdr hdr;

@@ -5,6 +5,9 @@
 
 #include "ipcspy/config.h"
 #include "ipcspy/event.h"
+#include "ipcspy/look.h"
+#include "probe/held.h"
+#include "probe/locks.h"
 #include "probe/probe.h"
 
 #include "ipcspy.skel.h" /* its read-only data are the types of config.h */
@@ -16,11 +19,17 @@ struct probe {
 	void *on_record_arg;
 	int wake_fd; /* epoll on the ring: readable when the kernel side asks to be looked at */
 	bool attached, stopped;
+	bool look;            /* see struct probe_opts */
 	bool forgot;          /* an object, since descriptors were last looked up anew */
 	int nap_ms;           /* how long the next drain sleeps: adapts to the traffic */
 	size_t batch_records; /* handed over by the current drain */
 	size_t batch_bytes;
 	struct probe_stats stats;
+	/* of the snapshot that is being taken */
+	struct held_table held;
+	struct lock_table locks;
+	bool locks_known; /* read, as soon as somebody was found to wait for one */
+	size_t polled_cnt;
 	char error[256];
 };
 
@@ -33,6 +42,17 @@ int probe_deliver(struct probe *p, const void *data, size_t len);
 
 /* snapshot.c: emits a whole snapshot; see probe_snapshot(). */
 int snapshot_take(struct probe *p, unsigned int snap_flags);
+
+/* look.c: before loading: takes the programs that a look needs, or those that a trace needs. */
+void look_select(struct probe *p);
+
+/* task.c: EV_TASK, and EV_SET and EV_NAME where they belong to it. */
+int task_emit(struct probe *p, const struct look_task *l);
+
+/* sets.c: whether this call waits for any of many; if so emits its EV_SETs. */
+struct wait_call;
+int set_emit(struct probe *p, const struct look_task *l, const struct wait_call *call,
+	     struct ev_task *t);
 
 /* forget.c: what tasks remember of their descriptors counts no more, if an object was forgotten. */
 void forget_descriptors(struct probe *p);

@@ -100,8 +100,9 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	if (getrandom(&cfg->seed, sizeof(cfg->seed), 0) != sizeof(cfg->seed))
 		cfg->seed = (uintptr_t)p ^ (uint64_t)time(NULL);
 	cfg->self_tgid = getpid();
-	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : MECHS_BY_DEFAULT;
-	cfg->all = opts->all;
+	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : opts->look ? ~0u : MECHS_BY_DEFAULT;
+	cfg->all = opts->all || opts->look;
+	cfg->look = opts->look;
 	cfg->follow = opts->follow;
 	cfg->peers = !opts->no_peers;
 	for (size_t i = 0; i < cnt; i++)
@@ -204,6 +205,22 @@ static int open_wake(struct probe *p)
 	return 0;
 }
 
+/* What a look does without: programs to call, a ring to drain, targets. */
+static int prepare_trace(struct probe *p, const struct probe_opts *opts)
+{
+	int err = set_families(p);
+
+	if (err)
+		return err;
+	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_ring, p, NULL);
+	if (!p->ring)
+		return probe_fail(p, -errno, "cannot map the ring buffer: %s", strerror(errno));
+	err = open_wake(p);
+	for (size_t i = 0; !err && i < opts->pid_cnt; i++)
+		err = probe_add_target(p, opts->pids[i]);
+	return err;
+}
+
 int probe_new(struct probe **out, const struct probe_opts *opts)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -216,6 +233,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	p->on_record_arg = opts->on_record_arg;
 	p->nap_ms = NAP_MIN_MS;
 	p->wake_fd = -1;
+	p->look = opts->look;
 	err = check_opts(p, opts);
 	if (err)
 		return err;
@@ -228,27 +246,15 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	err = opts->comm ? set_glob(p, opts->comm) : 0;
 	if (err)
 		return err;
-	uring_select(p);
-	p->stats.ring_bytes = ring_size(opts->ring_bytes);
+	p->stats.ring_bytes = ring_size(opts->look ? 1 : opts->ring_bytes);
 	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
+	if (!opts->look)
+		uring_select(p);
+	look_select(p);
 	err = ipcspy_bpf__load(p->skel);
 	if (err)
 		return load_failed(p, err);
-	err = set_families(p);
-	if (err)
-		return err;
-	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_ring, p, NULL);
-	if (!p->ring)
-		return probe_fail(p, -errno, "cannot map the ring buffer: %s", strerror(errno));
-	err = open_wake(p);
-	if (err)
-		return err;
-	for (size_t i = 0; i < opts->pid_cnt; i++) {
-		err = probe_add_target(p, opts->pids[i]);
-		if (err)
-			return err;
-	}
-	return 0;
+	return opts->look ? 0 : prepare_trace(p, opts);
 }
 
 int probe_add_target(struct probe *p, pid_t pid)
@@ -266,6 +272,8 @@ int probe_attach(struct probe *p)
 	struct bpf_program *prog;
 	int err;
 
+	if (p->look)
+		return snapshot_take(p, SNAPF_FIRST | SNAPF_HOLDS);
 	/* iterators are opened when a snapshot is taken */
 	bpf_object__for_each_program (prog, p->skel->obj)
 		if (!strncmp(bpf_program__section_name(prog), "iter", 4))
@@ -295,6 +303,8 @@ int probe_drain(struct probe *p, int timeout_ms)
 	struct epoll_event ev;
 	int err;
 
+	if (p->look)
+		return 0;
 	/* Operations wake nobody: that would cost each more than all the rest. New processes do. */
 	if (nap_ms > 0 && epoll_wait(p->wake_fd, &ev, 1, nap_ms) < 0)
 		return -errno;
@@ -314,7 +324,7 @@ int probe_snapshot(struct probe *p, unsigned int snap_flags)
 
 void probe_stop(struct probe *p)
 {
-	if (!p->stopped && p->skel)
+	if (!p->stopped && !p->look && p->skel)
 		ipcspy_bpf__detach(p->skel);
 	p->stopped = true;
 }

@@ -22,11 +22,12 @@
 struct probe_opts {
 	const pid_t *pids; /* targets (thread group ids), borrowed during probe_new */
 	size_t pid_cnt;
-	const char *comm;   /* glob over comm names, or NULL */
-	bool all;           /* every process is a target */
-	bool follow;        /* children of targets are targets */
-	bool no_peers;      /* record only operations of targets */
-	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT */
+	const char *comm; /* glob over comm names, or NULL */
+	bool all;         /* every process is a target */
+	bool follow;      /* children of targets are targets */
+	bool no_peers;    /* record only operations of targets */
+	bool look;        /* one look at the whole machine, see probe_attach(); needs no targets */
+	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT; to look: all */
 	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */
 	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno.
 	 */
@@ -50,7 +51,11 @@ const char *probe_error(const struct probe *p);
 /* Adds a process to the targets before or after attach; takes a snapshot of it when attached. */
 int probe_add_target(struct probe *p, pid_t pid);
 
-/* Attaches the programs and emits the start-up snapshot. */
+/*
+ * Attaches the programs and emits the start-up snapshot. To look, nothing is attached: that
+ * snapshot has every process, who holds which end of every channel, who maps shared
+ * memory, and what every task that does not run waits for. probe_snapshot() repeats it.
+ */
 int probe_attach(struct probe *p);
 
 /*

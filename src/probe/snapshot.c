@@ -11,6 +11,19 @@
 
 #define ITER_BUF 32768
 
+/* A record of an iterator: what stands behind descriptors is kept, what tasks do is made of more.
+ */
+static int take_record(struct probe *p, const struct ev_hdr *h)
+{
+	int err;
+
+	if (h->kind == LOOK_TASK)
+		return h->len == sizeof(struct look_task) ? task_emit(p, (const void *)h)
+							  : -EBADMSG;
+	err = held_see(&p->held, h);
+	return err ? err : probe_deliver(p, h, h->len);
+}
+
 /* Hands over the whole records at the start of buf; returns how many bytes they were. */
 static ssize_t deliver_records(struct probe *p, const unsigned char *buf, size_t len)
 {
@@ -24,7 +37,7 @@ static ssize_t deliver_records(struct probe *p, const unsigned char *buf, size_t
 			return probe_fail(p, -EBADMSG, "malformed record from an iterator");
 		if (h->len > len - at)
 			break;
-		err = probe_deliver(p, h, h->len);
+		err = take_record(p, h);
 		if (err < 0)
 			return err;
 		at += h->len;
@@ -92,15 +105,41 @@ static int holds(struct probe *p)
 	return err;
 }
 
-int snapshot_take(struct probe *p, unsigned int snap_flags)
+/*
+ * What tasks do. They tell since when by the scheduler's clock, and the reader's own time tells
+ * how far that is from CLOCK_MONOTONIC, the better the less it ran since it last slept.
+ */
+static int run_tasks(struct probe *p, struct bpf_program *prog)
 {
-	bool first = snap_flags & SNAPF_FIRST;
+	const struct timespec shortest = {.tv_nsec = 1};
+
+	p->skel->bss->look_ahead_ns = ~0ull;
+	nanosleep(&shortest, NULL);
+	return iter_run(p, prog);
+}
+
+/* Of a look: no process is a target before the others, and nothing is watched. */
+static int look_take(struct probe *p)
+{
 	struct ipcspy_bpf *skel = p->skel;
 	int err;
 
-	err = emit_mark(p, snap_flags);
-	if (err)
-		return err;
+	skel->bss->snap_obj_flags = OBJF_SNAPSHOT;
+	skel->bss->snap_targets = 0;
+	err = iter_run(p, skel->progs.look_procs);
+	if (!err)
+		err = holds(p);
+	if (!err)
+		err = run_tasks(p, skel->progs.look_tasks);
+	return err;
+}
+
+static int trace_take(struct probe *p, unsigned int snap_flags)
+{
+	bool first = snap_flags & SNAPF_FIRST;
+	struct ipcspy_bpf *skel = p->skel;
+	int err = 0;
+
 	if (first)
 		err = iter_run(p, skel->progs.mark_targets);
 	skel->bss->snap_obj_flags = first ? OBJF_SNAPSHOT : 0;
@@ -114,7 +153,22 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	if (!err)
 		err = iter_run(p, skel->progs.snap_signals);
 	if (!err)
-		err = iter_run(p, skel->progs.snap_tasks);
+		err = run_tasks(p, skel->progs.snap_tasks);
+	return err;
+}
+
+int snapshot_take(struct probe *p, unsigned int snap_flags)
+{
+	int err = emit_mark(p, snap_flags);
+
+	if (err)
+		return err;
+	held_reset(&p->held);
+	p->locks_known = false;
+	p->polled_cnt = 0;
+	err = p->look ? look_take(p) : trace_take(p, snap_flags);
+	held_reset(&p->held);
+	locks_fini(&p->locks);
 	if (!err)
 		err = loss_emit(p);
 	return err ? err : emit_mark(p, snap_flags | SNAPF_END);

@@ -158,6 +158,8 @@ struct rt_mutex_base {
 	struct task_struct *owner; /* lowest bit: has waiters */
 };
 
+struct completion;
+
 struct rt_mutex_waiter {
 	struct rt_mutex_base *lock;
 };
@@ -166,8 +168,23 @@ struct thread_info {
 	__u32 status;
 };
 
+struct rq {
+	__u64 clock;
+	__u64 clock_task;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	__u64 exec_start;
+	struct cfs_rq *cfs_rq;
+};
+
 struct list_head {
 	struct list_head *next;
+	struct list_head *prev;
 };
 
 typedef struct {
@@ -380,13 +397,20 @@ struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
 	unsigned int flags;
+	unsigned int ptrace;
+	struct sched_entity se;
+	int exit_state;
 	int exit_code;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
+	struct task_struct *parent;
+	struct list_head children;
+	struct list_head sibling;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];
+	struct completion *vfork_done;
 	__u64 start_time;
 	char comm[16];
 	struct mm_struct *mm;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * look.bpf.c - one look at every task of the machine, without tracing.
+ *
+ * Nothing is parked and nothing is watched: what a task waits for is resolved from the
+ * registers with which it entered the kernel, and everything goes to the reader of the
+ * iterator. Who holds what is told by snap_files() and snap_maps().
+ */
+#include "look.bpf.h"
+#include "op.bpf.h"
+
+/* Every process. */
+SEC("iter/task")
+int look_procs(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct ev_proc e;
+
+	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD ||
+	    (__u32)task->tgid == cfg.self_tgid)
+		return 0;
+	proc_fill(&e, task, PROCF_TARGET);
+	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
+	return 0;
+}
+
+/* A file as a number, without a reference: see file_of_fd(). */
+static __noinline __u64 look_file(struct task_struct *task, __u32 fd)
+{
+	struct files_struct *files = NULL;
+	struct fdtable *fdt = NULL;
+	__u64 table = 0, file = 0;
+	__u32 max = 0;
+
+	if (KREAD(&files, &task->files) || !files || KREAD(&fdt, &files->fdt) ||
+	    KREAD(&max, &fdt->max_fds) || fd >= max || KREAD(&table, (__u64 *)&fdt->fd))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)(table + (__u64)fd * sizeof(file)));
+	return file;
+}
+
+static __always_inline bool look_fd(struct objref *o, struct task_struct *task, __u32 fd)
+{
+	__u64 file = look_file(task, fd);
+
+	return file && object_resolve(o, file);
+}
+
+/* A futex call's word; of a wait for one of many it is not known here which. */
+static __always_inline bool look_futex(struct objref *o, struct task_struct *task, __u8 how,
+				       const struct look_task *l)
+{
+	__u64 flags = how == FUTEX_CLASSIC ? l->args[1] : l->args[3];
+
+	if (how != FUTEX_CLASSIC && how != FUTEX_ONE)
+		return false;
+	return !futex_resolve(o, task, l->args[0], flags & FUTEX_PRIVATE_FLAG);
+}
+
+/* An argument of which the table of system calls says the number: one of the first three. */
+static __always_inline __u64 look_arg(const struct look_task *l, __u8 i)
+{
+	return i == 2 ? l->args[2] : i == 1 ? l->args[1] : l->args[0];
+}
+
+#define LOOK_NOTHING 0 /* it waits for no channel that is known here */
+#define LOOK_HELD    1 /* for one that a descriptor stands for: described with who holds it */
+#define LOOK_OTHER   2 /* for one that is still to be described */
+
+/* What the task waits for; *op is what it does there. */
+static __always_inline int look_object(struct objref *o, struct task_struct *task,
+				       const struct look_task *l,
+				       const volatile struct ipcspy_sys *row, __u8 *op)
+{
+	__u64 file;
+
+	*op = row->op;
+	switch (row->fam) {
+	case FAM_WAIT:
+		return LOOK_HELD;
+	case FAM_MQ:
+		file = row->how == MQ_FD ? look_file(task, l->args[0]) : 0;
+		return file && mqueue_resolve(o, file) ? LOOK_HELD : LOOK_NOTHING;
+	case FAM_MSG:
+		return row->how == MSGQ_ID && sysv_resolve(o, sysv_ns(task), SYSV_MSG, l->args[0],
+							   MECH_SYSV_MSG)
+			       ? LOOK_OTHER
+			       : LOOK_NOTHING;
+	case FAM_SEM:
+		return row->how == SEM_OP && sysv_resolve(o, sysv_ns(task), SYSV_SEM, l->args[0],
+							  MECH_SYSV_SEM)
+			       ? LOOK_OTHER
+			       : LOOK_NOTHING;
+	case FAM_FUTEX:
+		return look_futex(o, task, row->how, l) ? LOOK_OTHER : LOOK_NOTHING;
+	case FAM_SIGNAL:
+		signal_resolve(o, task);
+		return row->op == OP_RECV ? LOOK_OTHER : LOOK_NOTHING;
+	case FAM_CTL:
+		return row->how <= CTL_RET && look_fd(o, task, l->args[0]) ? LOOK_HELD
+									   : LOOK_NOTHING;
+	case FAM_FDIO:
+	case FAM_MMSG:
+		return look_fd(o, task, l->args[0]) ? LOOK_HELD : LOOK_NOTHING;
+	case FAM_SPLICE:
+		if (look_fd(o, task, look_arg(l, row->in_arg))) {
+			*op = OP_RECV;
+			return LOOK_HELD;
+		}
+		return row->out_arg != ARG_NONE && look_fd(o, task, look_arg(l, row->out_arg))
+			       ? LOOK_HELD
+			       : LOOK_NOTHING;
+	}
+	return LOOK_NOTHING;
+}
+
+/* What it waits for; nothing is written where that is no channel. */
+static __noinline int look_inflight(struct seq_file *seq, struct task_struct *task)
+{
+	const volatile struct ipcspy_sys *row;
+	struct scratch *s = get_scratch();
+	struct look_task *l;
+	struct ev_inflight e = {};
+	struct objref o = {};
+	int what;
+
+	if (!s)
+		return 0;
+	l = &s->look;
+	row = &syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)];
+	what = look_object(&o, task, l, row, &e.op);
+	if (what == LOOK_NOTHING)
+		return 0;
+	if (what == LOOK_OTHER && (!object_describe(&o, pid_tgid_of(task), -1, OBJF_SNAPSHOT) ||
+				   bpf_seq_write(seq, &s->obj, sizeof(s->obj))))
+		return 0;
+	hdr_init(&e.hdr, EV_INFLIGHT, sizeof(e), task->tgid, task->pid,
+		 OPF_TARGET | OPF_BEFORE_ATTACH | OPF_ASLEEP, l->task.hdr.ts_ns);
+	e.chan = o.id;
+	e.enter_ns = e.hdr.ts_ns;
+	e.nr = l->task.nr;
+	e.mech = o.mech;
+	e.owner_pid = lock_owner(task, is_futex(o.mech));
+	l->task.hdr.flags |= LOOKF_INFLIGHT;
+	bpf_seq_write(seq, &e, sizeof(e));
+	return 0;
+}
+
+/* Every task that does not run: what it waits for. */
+SEC("iter/task")
+int look_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct scratch *s = get_scratch();
+
+	if (!task || !s || (__u32)task->tgid == cfg.self_tgid || !look_at(&s->look, task))
+		return 0;
+	if (s->look.task.state == 'S' && s->look.task.nr != LOOK_NO_NR)
+		look_inflight(ctx->meta->seq, task);
+	bpf_seq_write(ctx->meta->seq, &s->look, sizeof(s->look));
+	return 0;
+}

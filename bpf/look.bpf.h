@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * look.bpf.h - what a task is doing, as far as the kernel says it without tracing.
+ */
+#ifndef IPCSPY_LOOK_BPF_H
+#define IPCSPY_LOOK_BPF_H
+
+#include "ipcspy.bpf.h"
+
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD   0x00200000
+#define ENOSYS       38
+
+#define LOOK_TS_COMPAT 0x2 /* thread_info.status: inside a 32-bit system call */
+
+/* include/linux/sched.h: __state and exit_state in one */
+#define TASK_INTERRUPTIBLE   0x0001
+#define TASK_UNINTERRUPTIBLE 0x0002
+#define TASK_STOPPED         0x0004
+#define TASK_TRACED          0x0008
+#define EXIT_DEAD            0x0010
+#define EXIT_ZOMBIE          0x0020
+#define TASK_DEAD            0x0080
+#define TASK_NOLOAD          0x0400
+#define TASK_RTLOCK_WAIT     0x1000
+#define TASK_FROZEN          0x8000 /* not so before 6.1 */
+
+/*
+ * As task_state_to_char() in include/linux/sched.h: 'R' also for one that waits for a
+ * processor. Who waits for its child of vfork(2) is in 'D', too.
+ */
+static __always_inline __u8 task_letter(__u32 state, __u32 exit_state)
+{
+	if (exit_state & EXIT_DEAD || state & TASK_DEAD)
+		return exit_state & EXIT_ZOMBIE ? 'Z' : 'X';
+	if (exit_state & EXIT_ZOMBIE)
+		return 'Z';
+	if (state & TASK_UNINTERRUPTIBLE && state & TASK_NOLOAD)
+		return 'I';
+	if (state & (TASK_UNINTERRUPTIBLE | TASK_RTLOCK_WAIT | TASK_FROZEN))
+		return 'D';
+	if (state & TASK_TRACED)
+		return 't';
+	if (state & TASK_STOPPED)
+		return 'T';
+	return state & TASK_INTERRUPTIBLE ? 'S' : 'R';
+}
+
+/*
+ * By how much the clock of tasks is behind the clock of the processor that a task was on last: by
+ * the time that interrupts and the host of a virtual machine took. Without groups of tasks
+ * (CONFIG_FAIR_GROUP_SCHED) nothing leads to that processor.
+ */
+static __always_inline __u64 clock_lag(struct task_struct *task)
+{
+	struct cfs_rq *cfs_rq = NULL;
+	struct rq *rq = NULL;
+	__u64 clock = 0, tasks = 0;
+
+	if (!bpf_core_field_exists(struct sched_entity, cfs_rq) ||
+	    !bpf_core_field_exists(struct cfs_rq, rq) || KREAD(&cfs_rq, &task->se.cfs_rq) ||
+	    KREAD(&rq, &cfs_rq->rq) || KREAD(&tasks, &rq->clock_task) || KREAD(&clock, &rq->clock))
+		return 0;
+	return clock > tasks ? clock - tasks : 0;
+}
+
+/* CLOCK_MONOTONIC minus the scheduler's clock; user space sets it to ~0 before an iterator runs. */
+__u64 look_ahead_ns __weak;
+
+/*
+ * When a task that sleeps went to sleep, in CLOCK_MONOTONIC: update_curr() in
+ * kernel/sched/fair.c notes the time when it takes the task from its processor. The reader of
+ * the iterator runs and got its processor just now, so its own time says how far the two
+ * clocks are apart: by this much at most, so what comes out may be too late, never too early.
+ */
+static __always_inline __u64 asleep_since(struct task_struct *task, __u64 now)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+	__u64 mine = self->se.exec_start, slept = task->se.exec_start, ahead;
+
+	if (!mine || !slept)
+		return 0;
+	ahead = now - (mine + clock_lag(self));
+	if ((__s64)(ahead - look_ahead_ns) < 0 || look_ahead_ns == ~0ull)
+		look_ahead_ns = ahead;
+	slept += clock_lag(task) + look_ahead_ns;
+	return (__s64)(now - slept) < 0 ? now : slept;
+}
+
+/* The youngest child of the task's own, while it waits for it in vfork(2); 0: there is none. */
+static __always_inline __u32 vfork_child(struct task_struct *task)
+{
+	const struct list_head *head = &task->children;
+	struct list_head *last = NULL;
+	struct completion *done = NULL;
+	struct task_struct *child;
+	__u32 pid = 0;
+
+	if (KREAD(&last, (struct list_head **)&head->prev) || !last || last == head)
+		return 0;
+	child = (void *)last - bpf_core_field_offset(struct task_struct, sibling);
+	if (KREAD(&done, &child->vfork_done) || !done)
+		return 0;
+	KREAD(&pid, (__u32 *)&child->tgid);
+	return pid;
+}
+
+static __always_inline __u32 tracer_of(struct task_struct *task)
+{
+	struct task_struct *tracer = NULL;
+	__u32 pid = 0;
+
+	if (!task->ptrace || KREAD(&tracer, &task->parent) || !tracer)
+		return 0;
+	KREAD(&pid, (__u32 *)&tracer->tgid);
+	return pid;
+}
+
+/* The process that has the priority-inheriting lock that task sleeps for, 0: there is none. */
+static __always_inline __u32 lock_owner(struct task_struct *task, bool futex)
+{
+	struct rt_mutex_waiter *waiter = NULL;
+	struct task_struct *owner = NULL;
+	struct rt_mutex_base *lock = NULL;
+	__u64 raw = 0;
+	int tgid = 0;
+
+	if (!futex || KREAD(&waiter, &task->pi_blocked_on) || !waiter ||
+	    KREAD(&lock, &waiter->lock) || KREAD(&raw, (__u64 *)&lock->owner))
+		return 0;
+	owner = (void *)(raw & ~1ull);
+	if (owner)
+		KREAD(&tgid, &owner->tgid);
+	return tgid;
+}
+
+/* The number of the call that a task is inside of, LOOK_NO_NR: of none, or of the 32-bit ones. */
+static __always_inline __u32 call_of(struct task_struct *task, struct pt_regs *regs)
+{
+	__u64 nr = regs->orig_ax;
+
+	if (task->thread_info.status & LOOK_TS_COMPAT || task->exit_state)
+		return LOOK_NO_NR;
+
+	/* inside a call the result register still holds what entry put there (x86 entry code) */
+	return nr < IPCSPY_NR_SYSCALLS && (int)regs->ax == -ENOSYS ? nr : LOOK_NO_NR;
+}
+
+/* Fills *l. False: the task runs or can run, or is the kernel's own. */
+static __always_inline bool look_at(struct look_task *l, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u8 letter = task_letter(task->__state, task->exit_state);
+	__u64 now = bpf_ktime_get_ns();
+	struct pid *pid = NULL;
+	__u32 level = 0;
+
+	if (letter == 'R' || !regs || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
+		return false;
+	KREAD(&pid, &task->thread_pid);
+	KREAD(&level, &pid->level);
+	hdr_init(&l->task.hdr, LOOK_TASK, sizeof(*l), task->tgid, task->pid,
+		 level ? LOOKF_PID_NS : 0, now);
+	l->task.since_ns = asleep_since(task, now);
+	l->task.until_ns = 0;
+	l->task.who = 0;
+	l->task.nr = call_of(task, regs);
+	l->task.state = letter;
+	l->task.why = WHY_NONE;
+	l->args[0] = regs->di;
+	l->args[1] = regs->si;
+	l->args[2] = regs->dx;
+	l->args[3] = regs->r10;
+	l->args[4] = regs->r8;
+	l->args[5] = regs->r9;
+	l->tracer = tracer_of(task);
+	l->child = letter == 'D' ? vfork_child(task) : 0;
+	return true;
+}
+
+#endif

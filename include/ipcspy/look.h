@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * look.h - what an iterator tells of a task to src/probe alone.
+ *
+ * Not a record of the stream: src/probe makes EV_TASK, EV_SET and EV_NAME of it,
+ * for which it reads the task's memory and /proc.
+ */
+#ifndef IPCSPY_LOOK_H
+#define IPCSPY_LOOK_H
+
+#include "event.h"
+
+#define LOOK_TASK  0x4000 /* hdr.kind; no enum ipcspy_ev_kind will reach it */
+#define LOOK_NO_NR 0xffff /* not inside a system call */
+#define LOOK_ARGS  6
+
+/* flags of a struct look_task */
+#define LOOKF_PID_NS   0x1 /* in a pid namespace of its own: pids in its arguments mean others */
+#define LOOKF_INFLIGHT 0x2 /* an EV_INFLIGHT says which channel it waits for */
+
+struct look_task {
+	struct ev_task task; /* who, until_ns and why are not yet known: 0 */
+	__u64 args[LOOK_ARGS];
+	__u32 tracer; /* process that traces it, 0 none */
+	__u32 child;  /* it waits in vfork(2): for this process, 0 none */
+};
+
+IPCSPY_SIZE_IS(struct look_task, 48 + 8 * LOOK_ARGS + 8);
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* task.c - why a task does not go on, from what the iterators of bpf/look.bpf.h say of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "probe/calls.h"
+#include "probe/internal.h"
+
+#define CMD_SETLKW     7 /* fcntl(2), the same on all 64-bit architectures */
+#define CMD_OFD_SETLKW 38
+
+/* A pid that the task gave: of a namespace of its own it says nothing here. */
+static __s32 pid_arg(const struct look_task *l, __s32 pid)
+{
+	return l->task.hdr.flags & LOOKF_PID_NS ? 0 : pid;
+}
+
+static __s32 own_group(const struct look_task *l)
+{
+	pid_t group = getpgid((pid_t)l->task.hdr.pid);
+
+	return group > 0 ? -group : 0;
+}
+
+/* wait4(2): -1 any child, 0 its own process group's, below -1 another's. */
+static void why_wait4(struct ev_task *t, const struct look_task *l)
+{
+	__s32 pid = (__s32)l->args[0];
+
+	t->why = WHY_CHILD;
+	if (pid == 0)
+		t->who = own_group(l);
+	else if (pid != -1 && pid != INT_MIN)
+		t->who = pid_arg(l, pid);
+}
+
+/* The process behind a pidfd, by the line "Pid:" of its fdinfo. */
+static __s32 pid_of_pidfd(const struct look_task *l, __s32 fd)
+{
+	char line[256];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%u/fdinfo/%d", l->task.hdr.tid, fd);
+	f = fopen(line, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Pid:%d", &pid) == 1)
+			break;
+	fclose(f);
+	return pid > 0 ? pid : 0;
+}
+
+static void why_waitid(struct ev_task *t, const struct look_task *l)
+{
+	__s32 id = (__s32)l->args[1];
+
+	t->why = WHY_CHILD;
+	if (id < 0)
+		return;
+	switch ((__s32)l->args[0]) {
+	case P_PID:
+		t->who = pid_arg(l, id);
+		break;
+	case P_PGID:
+		t->who = id ? pid_arg(l, -id) : own_group(l);
+		break;
+	case 3: /* P_PIDFD, since 5.4 */
+		t->who = pid_of_pidfd(l, id);
+		break;
+	}
+}
+
+/* Inode number of the file behind a descriptor of the task, 0 when it cannot be known. */
+static __u64 inode_of(const struct look_task *l, __s32 fd)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%d", l->task.hdr.tid, fd);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+static int why_lock(struct probe *p, struct ev_task *t, const struct look_task *l,
+		    enum lock_class class)
+{
+	int err = 0;
+
+	t->why = WHY_LOCK;
+	if (!p->locks_known) {
+		p->locks_known = true;
+		err = locks_read(&p->locks);
+	}
+	if (err == -ENOMEM)
+		return err;
+	t->who = locks_holder(&p->locks, class, (__s32)t->hdr.pid, inode_of(l, (__s32)l->args[0]));
+	return 0;
+}
+
+/* Whether it sleeps in fifo_open() of fs/pipe.c; 1 when this kernel does not say where. */
+static int opens_fifo(const struct look_task *l)
+{
+	char buf[64] = "";
+	ssize_t n;
+	int fd;
+
+	snprintf(buf, sizeof(buf), "/proc/%u/wchan", l->task.hdr.tid);
+	fd = open(buf, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	buf[n > 0 ? n : 0] = '\0';
+	return !strcmp(buf, "wait_for_partner") || !strcmp(buf, "fifo_open");
+}
+
+/* Where the path leads to as the task sees it. False: too long, or the directory is not known. */
+static bool path_of_task(const struct look_task *l, bool at, const char *name, char *out,
+			 size_t len)
+{
+	__s32 dir = at ? (__s32)l->args[0] : AT_FDCWD;
+	__u32 tid = l->task.hdr.tid;
+	int n;
+
+	if (name[0] == '/')
+		n = snprintf(out, len, "/proc/%u/root%s", tid, name);
+	else if (dir == AT_FDCWD)
+		n = snprintf(out, len, "/proc/%u/cwd/%s", tid, name);
+	else
+		n = snprintf(out, len, "/proc/%u/fd/%d/%s", tid, dir, name);
+	return n > 0 && (size_t)n < len;
+}
+
+/*
+ * An open(2) that sleeps: of a FIFO whose other end nobody has open. Nothing else
+ * is looked at: a path can lead to a file system that never answers.
+ */
+static int why_open(struct probe *p, struct ev_task *t, const struct look_task *l, bool at)
+{
+	char name[PATH_MAX], path[PATH_MAX + 64];
+	struct ev_name e = {.hdr = t->hdr};
+	const struct held *h;
+	struct stat st;
+
+	t->why = WHY_OTHER;
+	if (!opens_fifo(l) ||
+	    !task_string((pid_t)l->task.hdr.tid, l->args[at ? 1 : 0], name, sizeof(name)))
+		return 0;
+	t->why = WHY_OPEN;
+	e.hdr.kind = EV_NAME;
+	e.hdr.len = sizeof(e);
+	e.hdr.flags = NAMEF_OPEN;
+	if (path_of_task(l, at, name, path, sizeof(path)) && !stat(path, &st) &&
+	    S_ISFIFO(st.st_mode)) {
+		h = held_fifo(&p->held, st.st_dev, st.st_ino);
+		e.chan = h ? h->chan : 0;
+	}
+	memcpy(e.text, name, strnlen(name, sizeof(e.text) - 1));
+	return probe_deliver(p, &e, sizeof(e));
+}
+
+/* A task asleep in a call: what that call waits for. */
+static int why_call(struct probe *p, struct ev_task *t, const struct look_task *l)
+{
+	const struct wait_call *call = wait_call_find(l->task.nr);
+
+	t->why = l->task.hdr.flags & LOOKF_INFLIGHT ? WHY_NONE : WHY_OTHER;
+	if (!call)
+		return 0;
+	t->until_ns = wait_call_until(call, l);
+	switch (call->kind) {
+	case WAIT_SLEEP:
+		t->why = WHY_SLEEP;
+		return 0;
+	case WAIT_CHILD4:
+		why_wait4(t, l);
+		return 0;
+	case WAIT_CHILDID:
+		why_waitid(t, l);
+		return 0;
+	case WAIT_FLOCK:
+		return why_lock(p, t, l, LOCK_FLOCK);
+	case WAIT_FCNTL:
+		if (l->args[1] == CMD_SETLKW)
+			return why_lock(p, t, l, LOCK_POSIX);
+		return l->args[1] == CMD_OFD_SETLKW ? why_lock(p, t, l, LOCK_OFD) : 0;
+	case WAIT_OPEN:
+	case WAIT_OPENAT:
+		return why_open(p, t, l, call->kind == WAIT_OPENAT);
+	case WAIT_POLL:
+	case WAIT_SELECT:
+	case WAIT_EPOLL:
+	case WAIT_ANYTHING:
+		t->why = WHY_NONE;
+		return set_emit(p, l, call, t);
+	case WAIT_NONE:
+	case WAIT_VFORK:
+	case WAIT_CHANNEL:
+		return 0;
+	}
+	return 0;
+}
+
+int task_emit(struct probe *p, const struct look_task *l)
+{
+	struct ev_task t = l->task;
+	int err = 0;
+
+	t.hdr.kind = EV_TASK;
+	t.hdr.len = sizeof(t);
+	t.hdr.flags = 0;
+	switch (t.state) {
+	case 'S':
+		err = why_call(p, &t, l);
+		break;
+	case 'D':
+		t.why = l->child ? WHY_VFORK : WHY_DISK;
+		t.who = (__s32)l->child;
+		break;
+	case 'T':
+	case 't':
+		t.why = WHY_STOPPED;
+		t.who = (__s32)l->tracer;
+		break;
+	}
+	return err < 0 ? err : probe_deliver(p, &t, sizeof(t));
+}
