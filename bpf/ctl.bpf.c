@@ -35,6 +35,7 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 					 struct task_ctx *t, struct pt_regs *regs,
 					 const volatile struct ipcspy_sys *row)
 {
+	struct fd_ref at = fd_ref(task, regs->di);
 	bool target = is_target(t), by_fd = row->how == CTL_FD || row->how == CTL_RET;
 
 	if (is_ignored(task, target))
@@ -47,7 +48,7 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 	}
 	if (!target && !t)
 		return false;
-	*known = by_fd && object_of_fd(o, task, t, regs->di, NULL);
+	*known = by_fd && object_of_fd(o, task, t, &at, NULL);
 	return *known || row->how != CTL_FD;
 }
 

@@ -30,6 +30,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct fd_ref at = fd_ref_hot(task, regs->di);
 	struct task_ctx *t = task_find(task);
 	bool send = row->op == OP_SEND;
 	struct user_addr to = {};
@@ -37,11 +38,11 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	struct objref o = {};
 	__u32 flags = 0;
 
-	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(task, regs->di)))
+	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(at.key)))
 		return 0;
 	if (send)
 		read_dest(&to, row, regs);
-	if (!object_of_fd(&o, task, t, regs->di, send ? &to : NULL))
+	if (!object_of_fd(&o, task, t, &at, send ? &to : NULL))
 		return 0;
 	if (row->flags_arg != ARG_NONE)
 		flags = msg_flags(sys_arg(regs, row->flags_arg));
@@ -223,17 +224,18 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct fd_ref at = fd_ref_hot(task, regs->di);
 	struct task_ctx *t = task_find(task);
 	struct user_addr to = {};
 	struct inflight *in;
 	struct objref o = {};
 
-	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(task, regs->di)))
+	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(at.key)))
 		return 0;
 	/* the first message's destination stands for all: they mostly go to one */
 	if (row->op == OP_SEND)
 		read_dest(&to, row, regs);
-	if (!object_of_fd(&o, task, t, regs->di, row->op == OP_SEND ? &to : NULL))
+	if (!object_of_fd(&o, task, t, &at, row->op == OP_SEND ? &to : NULL))
 		return 0;
 	in = op_begin(t, task, nr, row->op, msg_flags(regs->r10));
 	if (!in)

@@ -65,7 +65,7 @@ static long word_see(struct task_struct *task, struct vm_area_struct *vma, struc
  */
 static __always_inline __u64 mm_sequence(struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = (void *)TASK_PTR(task, mm);
 	__u32 seq = 0;
 
 	if (!mm)
@@ -87,11 +87,8 @@ static __always_inline struct word_cached *word_slot(struct task_ctx *t, __u64 u
 static __always_inline void futex_is_private(struct objref *o, struct task_struct *task,
 					     __u64 uaddr)
 {
-	__u64 mm = 0; /* as a number: the verifier computes with no pointers */
-
-	KREAD(&mm, (__u64 *)&task->mm);
 	o->mech = MECH_FUTEX_PRIVATE;
-	o->ptr = mix(mm, task->group_leader->start_time);
+	o->ptr = mix(TASK_PTR(task, mm), process_start_ns(task));
 	o->ino = task->tgid;
 	o->id = mix(o->ptr, uaddr);
 }

@@ -26,6 +26,18 @@
 
 #define MAX_PID_NS_LEVEL 32 /* include/linux/pid_namespace.h */
 
+/*
+ * A pointer in a task, as a number. Where it is loaded directly the verifier searches
+ * all of the kernel's BTF by name, several milliseconds each time it comes past (up to
+ * Linux 6.18, btf_nested_type_is_trusted()): that is for hot paths, and before they branch.
+ */
+#define TASK_PTR(task, field)                                               \
+	({                                                                  \
+		__u64 _ptr = 0;                                             \
+		bpf_probe_read_kernel(&_ptr, sizeof(_ptr), &(task)->field); \
+		_ptr;                                                       \
+	})
+
 #define EAGAIN                11
 #define EINPROGRESS           115
 #define ERESTARTSYS           512
@@ -45,7 +57,8 @@ struct objref {
 	__u16 family;
 };
 
-/* A descriptor resolved before. It stands for the same file as long as fd_key() is the same. */
+/* A descriptor resolved before. It stands for the same file as long as its struct fd_ref's key is.
+ */
 struct fd_cached {
 	__u64 key; /* 0: none */
 	struct objref obj;
@@ -291,9 +304,14 @@ static __always_inline bool task_is_known(struct task_struct *task)
 }
 
 /* Not the same for two tasks with one place in the pool, not even if one has the other's tid. */
+static __always_inline __u64 identity(__u64 start_ns, __u32 tid)
+{
+	return start_ns << 11 | tid / POOL;
+}
+
 static __always_inline __u64 task_identity(struct task_struct *task)
 {
-	return task->start_time << 11 | (__u32)task->pid / POOL;
+	return identity(task->start_time, task->pid);
 }
 
 static __always_inline struct task_ctx *pool_place(struct task_struct *task)
@@ -508,17 +526,32 @@ static __always_inline __u32 pid_inside(__u64 pid_ptr)
 	return nr;
 }
 
+/* When the process of a task began: with its pid, its identity. */
+static __always_inline __u64 process_start_ns(struct task_struct *task)
+{
+	struct task_struct *leader = (void *)TASK_PTR(task, group_leader);
+	__u64 start_ns = 0;
+
+	KREAD(&start_ns, &leader->start_time);
+	return start_ns;
+}
+
 /* struct ev_proc of task's process, at most 512 bytes of stack in the caller. */
 static __always_inline void proc_fill(struct ev_proc *e, struct task_struct *task, __u32 flags)
 {
-	struct task_struct *leader = task->group_leader;
-	struct task_struct *parent = task->real_parent;
+	struct task_struct *leader = (void *)TASK_PTR(task, group_leader);
+	struct task_struct *parent = (void *)TASK_PTR(task, real_parent);
+	__u64 pid = 0;
 
 	hdr_init(&e->hdr, EV_PROC, sizeof(*e), task->tgid, task->tgid, flags, bpf_ktime_get_ns());
-	e->start_ns = leader->start_time;
-	e->ppid = parent->tgid;
-	e->ns_pid = pid_inside((__u64)leader->thread_pid);
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm);
+	e->start_ns = 0;
+	e->ppid = 0;
+	KREAD(&e->start_ns, &leader->start_time);
+	KREAD((int *)&e->ppid, &parent->tgid);
+	KREAD(&pid, (__u64 *)&leader->thread_pid);
+	e->ns_pid = pid_inside(pid);
+	if (bpf_probe_read_kernel(e->comm, sizeof(e->comm), leader->comm))
+		__builtin_memset(e->comm, 0, sizeof(e->comm));
 }
 
 /* Puts EV_PROC in the ring. False when it had no room: the next operation tries again. */
@@ -538,26 +571,50 @@ static __noinline bool proc_emit(struct task_struct *task, __u32 flags)
 }
 
 /*
+ * The process of this main thread was described. By numbers, not by a typed pointer
+ * (see TASK_PTR): so its state, if it has none yet, is in the pool or among the spare ones.
+ */
+GLOBAL int main_thread_described(__u64 leader_ptr, __u32 tid)
+{
+	struct task_struct *leader = (void *)leader_ptr;
+	static const struct task_ctx empty = {};
+	__u32 at = tid & (POOL - 1), key = tid;
+	__u8 *hint = &task_hint[tid & (TASK_HINTS - 1)];
+	__u64 start_ns = 0, me, was;
+	struct task_ctx *t;
+
+	if (KREAD(&start_ns, &leader->start_time))
+		return 0;
+	me = identity(start_ns, tid);
+	t = bpf_map_lookup_elem(&pool, &at);
+	was = t ? __sync_val_compare_and_swap(&t->owner, 0, me) : 0;
+	if (t && (!was || was == me)) {
+		*hint |= HINT_POOL;
+	} else if (!(*hint & HINT_STORAGE)) { /* else it did something, and so was described */
+		bpf_map_update_elem(&spare_tasks, &key, &empty, BPF_NOEXIST);
+		t = bpf_map_lookup_elem(&spare_tasks, &key);
+		*hint |= HINT_SPARE;
+	} else {
+		return 0;
+	}
+	if (t)
+		t->flags |= TF_DESCRIBED;
+	return 0;
+}
+
+/*
  * The first operation of a task describes its process, and marks its main thread,
  * too: that one may do nothing itself and yet be the last to exit.
  */
 static __always_inline void task_describe(struct task_ctx *t, struct task_struct *task)
 {
-	struct task_struct *leader = task->group_leader;
-	struct task_ctx *main_thread;
-
 	if (t->flags & TF_DESCRIBED)
 		return;
 	if (!proc_emit(task, is_target(t) ? PROCF_TARGET : 0))
 		return;
 	t->flags |= TF_DESCRIBED;
-	if (task->pid == task->tgid)
-		return;
-	main_thread = task_find(leader);
-	if (!main_thread)
-		main_thread = task_make(leader);
-	if (main_thread)
-		main_thread->flags |= TF_DESCRIBED;
+	if (task->pid != task->tgid)
+		main_thread_described(TASK_PTR(task, group_leader), task->tgid);
 }
 
 /* A task whose operations are not even looked at: ipcspy itself; strangers without peers. */
@@ -585,19 +642,38 @@ static __always_inline __u32 *fd_generation(__u64 files)
 }
 
 /*
- * What a descriptor of `task` stands for: another number as soon as one of its table
- * is closed or replaced. For one table different numbers give different keys.
+ * A descriptor and what it stands for: another key as soon as one of its table is closed
+ * or replaced. For one table different descriptors have different keys.
  */
-static __always_inline __u64 fd_key(struct task_struct *task, __u32 fd)
-{
-	__u64 files = address_of(task->files);
+struct fd_ref {
+	__u64 key;
+	__u32 fd, pad;
+};
 
-	return files + ((__u64)*fd_generation(files) << 32 | fd) * 0x9e3779b97f4a7c15ull;
+static __always_inline struct fd_ref fd_ref_in(__u64 files, __u32 fd)
+{
+	struct fd_ref r = {
+		.key = files + ((__u64)*fd_generation(files) << 32 | fd) * 0x9e3779b97f4a7c15ull,
+		.fd = fd,
+	};
+
+	return r;
+}
+
+static __always_inline struct fd_ref fd_ref(struct task_struct *task, __u32 fd)
+{
+	return fd_ref_in(TASK_PTR(task, files), fd);
+}
+
+/* The same without the read; first thing in a program, see TASK_PTR. */
+static __always_inline struct fd_ref fd_ref_hot(struct task_struct *task, __u32 fd)
+{
+	return fd_ref_in(address_of(task->files), fd);
 }
 
 static __always_inline void fd_invalidate(struct task_struct *task)
 {
-	__sync_fetch_and_add(fd_generation(address_of(task->files)), 1);
+	__sync_fetch_and_add(fd_generation(TASK_PTR(task, files)), 1);
 }
 
 /*

@@ -48,8 +48,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	t->flags = flags;
 	if (inherits)
 		mapper_add(child->tgid);
-	if (thread || proc_emit(child, (flags ? PROCF_TARGET : 0) | PROCF_FORK |
-					       (child->mm == parent->mm ? PROCF_VM : 0)))
+	if (thread ||
+	    proc_emit(child, (flags ? PROCF_TARGET : 0) | PROCF_FORK |
+				     (TASK_PTR(child, mm) == TASK_PTR(parent, mm) ? PROCF_VM : 0)))
 		t->flags |= TF_DESCRIBED;
 	return 0;
 }
@@ -110,18 +111,30 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	return 0;
 }
 
-static __always_inline void exit_emit(struct task_struct *task)
+/* No thread of the task's process goes on after it. */
+static __always_inline bool is_last_thread(struct task_struct *task)
 {
-	struct signal_struct *sig = task->signal;
+	struct signal_struct *sig = (void *)TASK_PTR(task, signal);
+	int live = 0;
+
+	return !KREAD(&live, &sig->live.counter) && !live;
+}
+
+static __always_inline void exit_emit(struct task_struct *task, bool last)
+{
+	struct signal_struct *sig = (void *)TASK_PTR(task, signal);
 	struct ev_exit *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
 	if (!e) {
 		count_lost(MECH_NONE);
 		return;
 	}
-	hdr_init(&e->hdr, EV_EXIT, sizeof(*e), task->tgid, task->pid,
-		 sig->live.counter == 0 ? EXITF_GROUP : 0, bpf_ktime_get_ns());
-	e->code = sig->group_exit_code ? sig->group_exit_code : task->exit_code;
+	hdr_init(&e->hdr, EV_EXIT, sizeof(*e), task->tgid, task->pid, last ? EXITF_GROUP : 0,
+		 bpf_ktime_get_ns());
+	e->code = 0;
+	KREAD(&e->code, &sig->group_exit_code);
+	if (!e->code)
+		e->code = task->exit_code;
 	e->pad = 0;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
@@ -129,15 +142,17 @@ static __always_inline void exit_emit(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct task_ctx *t = task_find(task), *leader;
+	struct task_struct *leader = task->group_leader;
+	struct task_ctx *t = task_find(task), *main_thread;
+	bool last = is_last_thread(task);
 
 	fd_invalidate(task); /* its table's address may be the next one's */
 	if (!t) {            /* the last thread, which did nothing itself */
-		leader = task_find(task->group_leader);
-		if (leader && (leader->flags & TF_DESCRIBED) && task->signal->live.counter == 0)
-			exit_emit(task);
-		if (task->signal->live.counter == 0)
-			task_release(task->group_leader);
+		main_thread = last ? task_find(leader) : NULL;
+		if (main_thread && (main_thread->flags & TF_DESCRIBED))
+			exit_emit(task, last);
+		if (last)
+			task_release(leader);
 		return 0;
 	}
 	/* It dies inside a call: what it waited for so far counts, as an interrupted call. */
@@ -149,10 +164,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 			op_emit(&t->in, &t->in.a, &s, t->in.op, -ERESTARTSYS, 0);
 	}
 	if (t->flags & TF_DESCRIBED)
-		exit_emit(task);
+		exit_emit(task, last);
 	task_release(task);
-	if (task->signal->live.counter == 0) /* which was described when it was gone already */
-		task_release(task->group_leader);
+	if (last) /* its main thread was described when it was gone already */
+		task_release(leader);
 	return 0;
 }
 

@@ -15,8 +15,10 @@ struct sigevent_user { /* how struct sigevent begins, 64-bit ABI */
 static __always_inline bool mq_object(struct objref *o, struct task_struct *task,
 				      struct task_ctx *t, struct pt_regs *regs, __u8 how)
 {
+	struct fd_ref at = fd_ref(task, regs->di);
+
 	if (how == MQ_FD)
-		return mq_of_fd(o, task, t, regs->di);
+		return mq_of_fd(o, task, t, &at);
 	return mqueue_by_name(o, sysv_ns(task), regs->di) && object_admit(o, task, is_target(t));
 }
 

@@ -55,16 +55,16 @@ struct op_vals {
  */
 static __noinline __u64 file_of_fd(struct task_struct *task, __u32 fd)
 {
-	struct files_struct *files = task->files;
-	__u64 file = 0;
-	struct fdtable *fdt;
+	struct files_struct *files = (void *)TASK_PTR(task, files);
+	struct fdtable *fdt = NULL;
+	__u32 max_fds = 0;
+	__u64 at = 0, file = 0;
 
-	if (!files)
+	KREAD(&fdt, &files->fdt);
+	if (!fdt || KREAD(&max_fds, &fdt->max_fds) || fd >= max_fds ||
+	    KREAD(&at, (__u64 *)&fdt->fd))
 		return 0;
-	fdt = files->fdt;
-	if (!fdt || fd >= fdt->max_fds)
-		return 0;
-	if (bpf_probe_read_kernel(&file, sizeof(file), (void *)fdt->fd + (__u64)fd * sizeof(file)))
+	if (bpf_probe_read_kernel(&file, sizeof(file), (void *)at + (__u64)fd * sizeof(file)))
 		return 0;
 	return file;
 }
@@ -360,35 +360,34 @@ static __always_inline bool object_use(struct objref *out, __u64 file, __u64 pid
 	return bpf_map_lookup_elem(&objects, &id) || object_emit(out, file, pid_tgid, fd, 0);
 }
 
-/* Where in passed[] a descriptor is noted, and what is there if it still may be passed over. */
-static __always_inline __u64 *passed_slot(__u64 fd_key)
+/* Where in passed[] a descriptor is noted by its key, and what is there if it still may be passed
+ * over. */
+static __always_inline __u64 *passed_slot(__u64 key)
 {
-	return &passed[fd_key >> (64 - PASSED_BITS)];
+	return &passed[key >> (64 - PASSED_BITS)];
 }
 
-static __always_inline __u64 passed_key(__u64 fd_key)
+static __always_inline __u64 passed_key(__u64 key)
 {
-	return fd_key ^ watch_cnt * 0xd6e8feb86659fd93ull;
+	return key ^ watch_cnt * 0xd6e8feb86659fd93ull;
 }
 
 /*
  * A stranger's descriptor that was looked at before and concerns no target. Out of line
  * for the stack of its callers.
  */
-static __noinline bool is_passed(struct task_struct *task, __u32 fd)
+static __noinline bool is_passed(__u64 key)
 {
-	__u64 key = fd_key(task, fd);
-
 	return *passed_slot(key) == passed_key(key);
 }
 
-/* Where a descriptor is cached, and is if its key is that of fd_key(). */
+/* Where a descriptor is cached, and is if the key there is its own. */
 static __always_inline struct fd_cached *fd_slot(struct task_ctx *t, __u32 fd)
 {
 	return t ? &t->fds[(fd ^ fd / FD_CACHE) & (FD_CACHE - 1)] : NULL;
 }
 
-/* What stands behind a descriptor for good: no call but those that change fd_key() ends it. */
+/* What stands behind a descriptor for good: no call but those that change its key ends it. */
 static __always_inline bool is_settled(const struct objref *o)
 {
 	return o->connected && (!is_socket(o->mech) || sock_settled(o));
@@ -399,9 +398,11 @@ static __always_inline bool is_settled(const struct objref *o)
  * traced, and was described. to: where it sends, NULL when it does not.
  */
 static __noinline bool object_of_fd(struct objref *out, struct task_struct *task,
-				    struct task_ctx *t, __u32 fd, const struct user_addr *to)
+				    struct task_ctx *t, const struct fd_ref *at,
+				    const struct user_addr *to)
 {
-	__u64 key = fd_key(task, fd), pass = passed_key(key); /* before what they depend on */
+	__u64 key = at->key, pass = passed_key(key); /* before what it depends on */
+	__u32 fd = at->fd;
 	bool target = is_target(t);
 	struct fd_cached *c = fd_slot(t, fd);
 	__u64 file;
@@ -437,9 +438,10 @@ static __noinline bool object_of_fd(struct objref *out, struct task_struct *task
 
 /* The message queue behind a descriptor, for its own calls: see mqueue.bpf.h. */
 static __noinline bool mq_of_fd(struct objref *out, struct task_struct *task, struct task_ctx *t,
-				__u32 fd)
+				const struct fd_ref *at)
 {
-	__u64 key = fd_key(task, fd);
+	__u64 key = at->key;
+	__u32 fd = at->fd;
 	struct fd_cached *c = NULL;
 	__u64 file;
 

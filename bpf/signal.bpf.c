@@ -122,15 +122,15 @@ GLOBAL int blocked_by_all(__u64 signal_ptr, __u64 bit)
 
 static __always_inline bool is_masked(struct task_struct *task, int sig, bool group)
 {
-	__u64 bit = 1ull << ((sig - 1) & 63), signal = 0;
+	struct signal_struct *signal = (void *)TASK_PTR(task, signal);
+	__u64 bit = 1ull << ((sig - 1) & 63);
+	int threads = 0;
 
 	if (!(task->blocked.sig[0] & bit))
 		return false;
-	if (!group || task->signal->nr_threads <= 1)
+	if (!group || KREAD(&threads, &signal->nr_threads) || threads <= 1)
 		return true;
-	/* the verifier passes no typed pointer to a global function: fetch it as a number */
-	KREAD(&signal, (__u64 *)&task->signal);
-	return blocked_by_all(signal, bit);
+	return blocked_by_all((__u64)signal, bit);
 }
 
 /* A record about a signal, but for what hdr, vals and op are; NULL: it was lost. */
@@ -254,9 +254,14 @@ static __always_inline __u64 disposition(struct task_ctx *t, struct k_sigaction 
  */
 static __always_inline int ending_signal(struct task_struct *task)
 {
-	struct signal_struct *signal = task->signal;
+	struct signal_struct *signal = (void *)TASK_PTR(task, signal);
+	__u32 flags = 0;
+	int code = 0;
 
-	return signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code & 0x7f : 0;
+	if (KREAD(&flags, &signal->flags) || !(flags & SIGNAL_GROUP_EXIT))
+		return 0;
+	KREAD(&code, &signal->group_exit_code);
+	return code & 0x7f;
 }
 
 SEC("tp_btf/signal_deliver")
@@ -463,7 +468,7 @@ int snap_signals(struct bpf_iter__task *ctx)
 	struct objref o = {};
 	struct task_ctx *t;
 	struct ev_proc p;
-	__u64 at = 0;
+	__u64 at = 0, shared = 0;
 	bool leader;
 
 	if (!task || !s || (__u32)task->tgid == cfg.self_tgid || (task->flags & PF_KTHREAD))
@@ -472,14 +477,15 @@ int snap_signals(struct bpf_iter__task *ctx)
 	if (!is_target(t) && !cfg.peers)
 		return 0;
 	leader = task->pid == task->tgid;
-	signal = task->signal;
-	if (!signal || (!leader && !task->pending.signal.sig[0]))
+	signal = (void *)TASK_PTR(task, signal);
+	if (!signal || KREAD(&shared, &signal->shared_pending.signal.sig[0]) ||
+	    (!leader && !task->pending.signal.sig[0]))
 		return 0;
 	signal_resolve(&o, task);
 	if (!is_target(t) && !is_watched(o.wkey, 0))
 		return 0;
 	/* without signals, and without any so far, it is no channel yet */
-	if (leader && !task->pending.signal.sig[0] && !signal->shared_pending.signal.sig[0] &&
+	if (leader && !task->pending.signal.sig[0] && !shared &&
 	    !bpf_map_lookup_elem(&objects, &o.id))
 		return 0;
 	if (!object_describe(&o, pid_tgid_of(task), -1, snap_obj_flags | OBJF_BACKLOG))
@@ -489,9 +495,8 @@ int snap_signals(struct bpf_iter__task *ctx)
 	KREAD(&at, (__u64 *)&ctx->task);
 	s->obj.backlog = pending_cnt(at + bpf_core_field_offset(struct task_struct, pending));
 	if (leader) {
-		KREAD(&at, (__u64 *)&task->signal);
-		at += bpf_core_field_offset(struct signal_struct, shared_pending);
-		s->obj.vals[0] |= signal->shared_pending.signal.sig[0];
+		at = (__u64)signal + bpf_core_field_offset(struct signal_struct, shared_pending);
+		s->obj.vals[0] |= shared;
 		s->obj.backlog += pending_cnt(at);
 	}
 	proc_fill(&p, task, is_target(t) ? PROCF_TARGET : 0);

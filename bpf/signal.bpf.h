@@ -27,9 +27,7 @@ static __always_inline void signal_named(struct objref *o, __u32 pid, __u64 star
 /* The signals that are sent to task's process. */
 static __always_inline void signal_resolve(struct objref *o, struct task_struct *task)
 {
-	struct task_struct *leader = task->group_leader;
-
-	signal_named(o, task->tgid, leader->start_time);
+	signal_named(o, task->tgid, process_start_ns(task));
 }
 
 __u64 signalfd_fops __weak; /* struct file_operations of all signalfds, once one was seen */

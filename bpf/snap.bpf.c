@@ -116,10 +116,12 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 					 struct task_ctx *t, const volatile struct ipcspy_sys *row,
 					 struct pt_regs *regs, bool *out_side)
 {
+	struct fd_ref at = fd_ref(task, regs->di);
+
 	if (row->fam == FAM_WAIT)
 		return t != NULL;
 	if (row->fam == FAM_MQ)
-		return row->how == MQ_FD && mq_of_fd(o, task, t, regs->di);
+		return row->how == MQ_FD && mq_of_fd(o, task, t, &at);
 	if (row->fam == FAM_MSG)
 		return row->how == MSGQ_ID && msgq_of_id(o, task, regs->di, is_target(t));
 	if (row->fam == FAM_SEM)
@@ -131,12 +133,13 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 		return row->op == OP_RECV && object_admit(o, task, is_target(t));
 	}
 	if (row->fam != FAM_SPLICE)
-		return object_of_fd(o, task, t, regs->di, NULL);
-	if (object_of_fd(o, task, t, sys_arg(regs, row->in_arg), NULL))
+		return object_of_fd(o, task, t, &at, NULL);
+	at = fd_ref(task, sys_arg(regs, row->in_arg));
+	if (object_of_fd(o, task, t, &at, NULL))
 		return true;
 	*out_side = true;
-	return row->out_arg != ARG_NONE &&
-	       object_of_fd(o, task, t, sys_arg(regs, row->out_arg), NULL);
+	at = fd_ref(task, sys_arg(regs, row->out_arg));
+	return row->out_arg != ARG_NONE && object_of_fd(o, task, t, &at, NULL);
 }
 
 /*

@@ -29,20 +29,24 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 	struct inflight *in = NULL;
 	struct objref o = {};
 	struct sample s = {};
+	struct fd_ref at;
 	__u8 op = row->op;
 
 	if (is_ignored(task, is_target(t)))
 		return 0;
 	if (row->out_arg == ARG_NONE)
 		op = fd_writable(task, sys_arg(regs, row->in_arg)) ? OP_SEND : OP_RECV;
-	if (object_of_fd(&o, task, t, sys_arg(regs, row->in_arg), NULL)) {
+	at = fd_ref(task, sys_arg(regs, row->in_arg));
+	if (object_of_fd(&o, task, t, &at, NULL)) {
 		in = op_begin(t, task, nr, op, 0);
 		if (!in)
 			return 0;
 		in->a = o;
 	}
-	if (row->out_arg == ARG_NONE ||
-	    !object_of_fd(&o, task, t, sys_arg(regs, row->out_arg), NULL))
+	if (row->out_arg == ARG_NONE)
+		return 0;
+	at = fd_ref(task, sys_arg(regs, row->out_arg));
+	if (!object_of_fd(&o, task, t, &at, NULL))
 		return 0;
 	/* What it will sleep for: data as long as the source has none, else room. */
 	if (in)

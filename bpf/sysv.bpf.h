@@ -24,7 +24,7 @@ enum { SYSV_SEM = 0, SYSV_MSG = 1, SYSV_SHM = 2 };
  */
 static __always_inline __u64 sysv_ns(struct task_struct *task)
 {
-	struct nsproxy *proxy = task->nsproxy;
+	struct nsproxy *proxy = (void *)TASK_PTR(task, nsproxy);
 	__u64 ns = 0;
 
 	KREAD(&ns, (__u64 *)&proxy->ipc_ns);
