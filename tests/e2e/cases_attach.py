@@ -98,7 +98,7 @@ def unread(pid):
     return total
 
 
-HOLD_NS = 2000 * MS
+HOLD_NS = 5000 * MS
 
 
 @case(params=[(512,), (4096,), (10000,)])
