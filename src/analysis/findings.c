@@ -5,140 +5,94 @@
 #include <stdlib.h>
 
 #include "analysis/analysis.h"
-#include "analysis/shm.h"
-#include "lib/human.h"
-
-/* Who shares memory for less than this may not have come to its first wake-up. */
-#define LONG_ENOUGH_NS 500000000ull
+#include "analysis/find.h"
+#include "lib/vec.h"
 
 const char *severity_name(enum severity s)
 {
-	return s == SEVERITY_WARNING ? "warning" : "info";
+	static const char *const names[] = {"info", "warning", "critical"};
+
+	return (unsigned int)s < sizeof(names) / sizeof(names[0]) ? names[s] : "?";
 }
 
-/* A new finding without processes, or NULL. */
-static struct finding *add(struct findings *f, const char *kind, enum severity severity,
-			   const struct chan *c)
+struct finding *find_add(struct findings *f, const char *kind, enum severity severity,
+			 const struct chan *c)
 {
-	size_t want = f->cap ? f->cap * 2 : 8;
-	struct finding *more;
-
-	if (f->cnt == f->cap) {
-		more = reallocarray(f->v, want, sizeof(*more));
-		if (!more)
-			return NULL;
-		f->v = more;
-		f->cap = want;
-	}
-	more = &f->v[f->cnt++];
-	*more = (struct finding){.kind = kind, .severity = severity, .chan = c};
-	return more;
-}
-
-/* Does this user count? A parent that only made the memory for its children does not. */
-static bool counts(const struct shm_user *user, bool parents)
-{
-	return user->writes && (parents || !user->parent);
-}
-
-/* How many write; *groups: whether some of them have nothing in common. */
-static size_t writers(const struct shm_users *u, bool parents, bool *apart)
-{
-	size_t cnt = 0, group = 0;
-
-	*apart = false;
-	for (size_t i = 0; i < u->user_cnt; i++) {
-		if (!counts(&u->users[i], parents))
-			continue;
-		if (!cnt)
-			group = u->users[i].group;
-		*apart = *apart || u->users[i].group != group;
-		cnt++;
-	}
-	return cnt;
-}
-
-static char *unsynchronised_text(const struct chan *c, size_t cnt, uint64_t ns)
-{
-	struct strbuf sb;
-
-	strbuf_init(&sb);
-	strbuf_printf(&sb, "%zu processes map ", cnt);
-	strbuf_puts(&sb, c->name);
-	strbuf_puts(&sb, " writable, and in the ");
-	human_ns(&sb, ns);
-	strbuf_puts(&sb, " that it was shared nothing was seen by which all of them synchronise: "
-			 "no futex in it, no semaphore, wake-up or message of theirs.");
-	if (ns < LONG_ENOUGH_NS)
-		strbuf_puts(&sb, " That is a short time: look longer before you believe it.");
-	strbuf_puts(&sb, " A lock for which nobody had to wait, atomic operations and spinning "
-			 "make no system call, and file locks are not followed.");
-	if (sb.err) {
-		strbuf_fini(&sb);
+	if (vec_room((void **)&f->v, &f->cap, f->cnt, sizeof(*f->v)))
 		return NULL;
-	}
-	return sb.s;
+	f->v[f->cnt] = (struct finding){.kind = kind, .severity = severity, .chan = c};
+	return &f->v[f->cnt++];
 }
 
-static int report_writers(struct findings *f, const struct model *m, const struct chan *c,
-			  const struct shm_users *u, bool parents, size_t cnt)
+int find_prove(struct finding *f, struct proc *p, uint32_t tid, const struct chan *c, int fd)
 {
-	uint64_t ns = model_shared_ns(m, c);
-	bool sure = !parents && ns >= LONG_ENOUGH_NS;
-	struct finding *new =
-		add(f, "unsynchronised-shm", sure ? SEVERITY_WARNING : SEVERITY_INFO, c);
-
-	if (!new)
+	if (vec_room((void **)&f->proofs, &f->proof_cap, f->proof_cnt, sizeof(*f->proofs)))
 		return -ENOMEM;
-	new->text = unsynchronised_text(c, cnt, ns);
-	new->procs = calloc(cnt, sizeof(*new->procs));
-	if (!new->text || !new->procs)
-		return -ENOMEM;
-	for (size_t i = 0; i < u->user_cnt; i++)
-		if (counts(&u->users[i], parents))
-			new->procs[new->proc_cnt++] = u->users[i].proc;
+	f->proofs[f->proof_cnt++] = (struct proof){p, tid, c, fd};
 	return 0;
 }
 
-/*
- * Memory that several processes may write, without a sign of how they take turns. A
- * parent and its only child take turns by fork and wait, which are no channel: then
- * it may well be as it should be.
- */
-static int find_unsynchronised_shm(struct findings *f, const struct model *m, const struct chan *c)
+int find_say(struct finding *f, struct strbuf *sb)
 {
-	bool apart, parents = false;
-	struct shm_users u;
-	size_t cnt;
-	int err;
-
-	if (chan_shape(c) != SHAPE_MEMORY || c->folded || model_posix_semaphore(c))
-		return 0;
-	err = shm_users_init(&u, m, c);
-	cnt = err ? 0 : writers(&u, parents, &apart);
-	if (!err && cnt < 2) {
-		parents = true;
-		cnt = writers(&u, parents, &apart);
+	if (sb->err) {
+		strbuf_fini(sb);
+		return -ENOMEM;
 	}
-	if (cnt >= 2 && apart)
-		err = report_writers(f, m, c, &u, parents, cnt);
-	shm_users_fini(&u);
+	free(f->text);
+	f->text = sb->s;
+	return 0;
+}
+
+void find_put_proc(struct strbuf *sb, const struct proc *p, uint32_t tid)
+{
+	strbuf_printf(sb, "%s[%u", p->comm, p->pid);
+	if (tid && tid != p->pid)
+		strbuf_printf(sb, "/%u", tid);
+	strbuf_putc(sb, ']');
+}
+
+/* What is stuck comes first. */
+static int (*const by_moment[])(struct findings *f, const struct graph *g) = {
+	find_knots,
+	find_stopped,
+	find_one_sided,
+};
+
+static int (*const by_chan[])(struct findings *f, const struct model *m, const struct chan *c) = {
+	find_full_queue,
+	find_unsynchronised_shm,
+	find_coalesced_signals,
+};
+
+bool find_has(const struct findings *f, const struct chan *c)
+{
+	for (size_t i = 0; i < f->cnt; i++)
+		if (f->v[i].chan == c)
+			return true;
+	return false;
+}
+
+static int find_moment(struct findings *f, const struct model *m)
+{
+	struct graph g;
+	int err = graph_build(&g, m);
+
+	for (size_t i = 0; !err && i < sizeof(by_moment) / sizeof(by_moment[0]); i++)
+		err = by_moment[i](f, &g);
+	graph_fini(&g);
 	return err;
 }
 
-static int (*const detectors[])(struct findings *f, const struct model *m, const struct chan *c) = {
-	find_unsynchronised_shm,
-};
-
 int findings_init(struct findings *f, const struct model *m)
 {
-	int err = 0;
+	int err;
 
 	*f = (struct findings){0};
-	for (size_t i = 0; i < sizeof(detectors) / sizeof(detectors[0]); i++) {
+	err = find_moment(f, m);
+	for (size_t i = 0; i < sizeof(by_chan) / sizeof(by_chan[0]); i++) {
 		list_for_each (c, model_chans(m), struct chan, in_model)
 			if (!err && chan_concerns_target(c))
-				err = detectors[i](f, m, c);
+				err = by_chan[i](f, m, c);
 	}
 	return err;
 }
@@ -146,7 +100,7 @@ int findings_init(struct findings *f, const struct model *m)
 void findings_fini(struct findings *f)
 {
 	for (size_t i = 0; i < f->cnt; i++) {
-		free(f->v[i].procs);
+		free(f->v[i].proofs);
 		free(f->v[i].text);
 	}
 	free(f->v);

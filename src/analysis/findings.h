@@ -14,16 +14,25 @@
 #include "model/model.h"
 
 enum severity {
-	SEVERITY_INFO = 0,    /* may be as it should be */
-	SEVERITY_WARNING = 1, /* somebody should look */
+	SEVERITY_INFO = 0,     /* may be as it should be */
+	SEVERITY_WARNING = 1,  /* somebody should look */
+	SEVERITY_CRITICAL = 2, /* will not go on by itself */
+};
+
+/* One of those that the finding is about. */
+struct proof {
+	struct proc *proc;
+	uint32_t tid;            /* 0: the process as a whole */
+	const struct chan *chan; /* that it waits on, NULL none */
+	int fd;                  /* through which, -1 not known */
 };
 
 struct finding {
 	const char *kind; /* as JSON spells it */
 	enum severity severity;
-	const struct chan *chan;
-	struct proc **procs;
-	size_t proc_cnt;
+	const struct chan *chan; /* NULL: about no channel, or several */
+	struct proof *proofs;
+	size_t proof_cnt, proof_cap;
 	char *text; /* may hold any bytes, as names do */
 };
 
@@ -36,7 +45,7 @@ struct findings {
 int findings_init(struct findings *f, const struct model *m);
 void findings_fini(struct findings *f);
 
-/* "info", "warning" */
+/* "info", "warning", "critical" */
 const char *severity_name(enum severity s);
 
 #endif

@@ -457,6 +457,35 @@ static int put_chans(struct json *j, const struct model *m, const struct rows *r
 	return err;
 }
 
+/* A process with several tasks that prove it is in "pids" once. */
+static void put_proofs(struct json *j, const struct finding *f)
+{
+	const struct proc *prev = NULL;
+
+	if (f->chan)
+		json_u64(j, "channel", f->chan->id);
+	else
+		json_null(j, "channel");
+	json_array(j, "pids");
+	for (size_t k = 0; k < f->proof_cnt; k++) {
+		if (f->proofs[k].proc != prev)
+			json_u64(j, NULL, f->proofs[k].proc->pid);
+		prev = f->proofs[k].proc;
+	}
+	json_end(j);
+	json_array(j, "fds");
+	for (size_t k = 0; k < f->proof_cnt; k++) {
+		if (f->proofs[k].fd < 0 || !f->proofs[k].chan)
+			continue;
+		json_object(j, NULL);
+		json_u64(j, "pid", f->proofs[k].proc->pid);
+		json_i64(j, "fd", f->proofs[k].fd);
+		json_u64(j, "channel", f->proofs[k].chan->id);
+		json_end(j);
+	}
+	json_end(j);
+}
+
 static int put_findings(struct json *j, const struct model *m)
 {
 	struct findings f;
@@ -467,11 +496,7 @@ static int put_findings(struct json *j, const struct model *m)
 		json_object(j, NULL);
 		json_str(j, "kind", f.v[i].kind);
 		json_str(j, "severity", severity_name(f.v[i].severity));
-		json_u64(j, "channel", f.v[i].chan->id);
-		json_array(j, "pids");
-		for (size_t k = 0; k < f.v[i].proc_cnt; k++)
-			json_u64(j, NULL, f.v[i].procs[k]->pid);
-		json_end(j);
+		put_proofs(j, &f.v[i]);
 		json_str(j, "text", f.v[i].text);
 		json_end(j);
 	}

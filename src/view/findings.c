@@ -34,7 +34,9 @@ static void put_words(struct strbuf *sb, const struct text_style *style, const c
 
 static int put_finding(const struct view *v, const struct finding *f)
 {
-	enum style how = f->severity == SEVERITY_WARNING ? STYLE_WARN : STYLE_NONE;
+	enum style how = f->severity == SEVERITY_CRITICAL  ? STYLE_BAD
+			 : f->severity == SEVERITY_WARNING ? STYLE_WARN
+							   : STYLE_NONE;
 	const struct text_style *style = &v->opts->style;
 	struct strbuf *sb = sink_buf(v->out), text;
 	int err;

@@ -91,7 +91,7 @@ static size_t find(const struct feed *f, uint64_t now_ns, enum severity *severit
 		assert_string_equal(found.v[0].kind, "unsynchronised-shm");
 		assert_non_null(strstr(found.v[0].text, "no system call"));
 		*severity = found.v[0].severity;
-		*procs = found.v[0].proc_cnt;
+		*procs = found.v[0].proof_cnt;
 	}
 	findings_fini(&found);
 	return cnt;
