@@ -13,6 +13,7 @@
 #define SELECT_FDS_MAX (1u << 16)
 #define POLLED_MAX     (1u << 20) /* of one snapshot: the rest counts as other things */
 #define CHUNK          512
+#define ALWAYS         (POLLERR | POLLHUP | POLLNVAL) /* comes whether asked for or not */
 
 struct set {
 	struct probe *p;
@@ -51,8 +52,8 @@ static int add(struct set *s, __s32 fd, __u32 events, __u64 ino)
 	if (err < 0)
 		return err;
 	s->others = s->others || h->listens;
-	s->e.of[s->e.cnt++] =
-		(struct ev_set_member){.chan = h->chan, .fd = fd, .events = events & 0xffff};
+	s->e.of[s->e.cnt++] = (struct ev_set_member){
+		.chan = h->chan, .fd = fd, .events = events & 0xffff & ~ALWAYS};
 	return 0;
 }
 
