@@ -328,3 +328,33 @@ while True:
     flows = sorted((f["messages"], f["bytes"]) for f in report["flows"]
                    if f["mechanism"] == "unix-stream")
     t.equal("messages and bytes of the flows", [(20, 20), (200, 12800)], flows)
+
+
+@case(params=[(0,), (1,)])
+def uring_peer(t, fixed):
+    """What a stranger's requests do to a channel of a target counts, with registered files, too."""
+    need_ring()
+    fifo = t.path("fifo")
+    os.mkfifo(fifo)
+    writer = t.script(f"""
+import sys
+sys.path.insert(0, {HERE!r})
+import ctypes, os, time, ring as u
+fd, fixed = os.open({fifo!r}, os.O_WRONLY), int(sys.argv[1])
+time.sleep(0.3)
+r, buf = u.Ring(4), ctypes.create_string_buffer(100)
+if fixed:
+    r.register(u.REGISTER_FILES, fd.to_bytes(4, "little"), 1)
+    os.dup2(os.open("/dev/null", os.O_WRONLY), fd)
+for i in range(50):
+    r.add(u.WRITE, 0 if fixed else fd, u.address(buf), 100, off=0xffffffffffffffff,
+          flags=u.FIXED_FILE if fixed else 0)
+    assert r.wait(1)[0][1] == 100
+""")
+    p = t.start([PYTHON, writer, str(fixed)])
+    r = t.trace(command=["sh", "-c", f"exec cat {fifo} > /dev/null"])
+    t.end(p)
+    flows = flow_between(r.report, p.pid, r.report["trace"]["command"]["pid"])
+    t.equal("messages and bytes", [(50, 5000)], [(f["messages"], f["bytes"]) for f in flows])
+    t.equal("of a process that is no target", [False],
+            [x["target"] for x in r.report["processes"] if x["pid"] == p.pid])
