@@ -83,12 +83,16 @@ static int find_moment(struct findings *f, const struct model *m)
 	return err;
 }
 
+int findings_init_moment(struct findings *f, const struct model *m)
+{
+	*f = (struct findings){0};
+	return find_moment(f, m);
+}
+
 int findings_init(struct findings *f, const struct model *m)
 {
-	int err;
+	int err = findings_init_moment(f, m);
 
-	*f = (struct findings){0};
-	err = find_moment(f, m);
 	for (size_t i = 0; i < sizeof(by_chan) / sizeof(by_chan[0]); i++) {
 		list_for_each (c, model_chans(m), struct chan, in_model)
 			if (!err && chan_concerns_target(c))

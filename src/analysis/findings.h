@@ -43,6 +43,8 @@ struct findings {
 
 /* Runs all detectors. Returns 0 or -ENOMEM; fini in both cases. */
 int findings_init(struct findings *f, const struct model *m);
+/* Only those that need no more than one moment: who is stuck. */
+int findings_init_moment(struct findings *f, const struct model *m);
 void findings_fini(struct findings *f);
 
 /* "info", "warning", "critical" */

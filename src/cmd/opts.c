@@ -152,6 +152,25 @@ static int set_interval(struct opts *o, const char *arg, struct strbuf *why)
 	return set_seconds(&o->interval_ns, 'i', arg, why);
 }
 
+/* A chain that lasts longer than this is worth telling, where nothing else is said. */
+#define WATCH_DEFAULT_NS 5000000000ull
+
+static int set_watch(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = 0;
+
+	o->watch = true;
+	o->watch_ns = WATCH_DEFAULT_NS;
+	if (arg)
+		err = parse_duration(arg, &o->watch_ns);
+	if (err != -EINVAL && err != -ERANGE)
+		return err;
+	strbuf_puts(why, "--watch takes seconds, such as 5 or 500ms, not '");
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
 static int set_messages(struct opts *o, const char *arg, struct strbuf *why)
 {
 	(void)arg, (void)why;
@@ -216,7 +235,7 @@ static int set_version(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
-#define VERB_ALL (VERB_WATCH | VERB_DOCTOR | VERB_HELP)
+#define VERB_ALL (VERB_WATCH | VERB_DOCTOR | VERB_HELP | VERB_WHY)
 
 const struct opt opt_table[] = {
 	{'p', "pid", "PID[,PID]...", VERB_WATCH, "trace these processes, all their threads",
@@ -225,6 +244,7 @@ const struct opt opt_table[] = {
 	 set_follow},
 	{'n', "name", "COMM", VERB_WATCH, "trace processes of this name; * and ? match", set_comm},
 	{'a', "all", NULL, VERB_WATCH, "trace every process", set_all},
+	{'a', "all", NULL, VERB_WHY, "look for whoever is stuck on this machine", set_all},
 	{'m', "mechanism", "MECH[,MECH]...", VERB_WATCH, "only these mechanisms", set_mechs},
 	{0, "no-peers", NULL, VERB_WATCH, "leave out what other processes do", set_no_peers},
 	{'d', "duration", "SECONDS", VERB_WATCH, "end after this time", set_duration},
@@ -232,7 +252,9 @@ const struct opt opt_table[] = {
 	{'t', "messages", NULL, VERB_WATCH, "one line for each message received", set_messages},
 	{0, "format", "FORMAT", VERB_WATCH, "text, json, or jsonl (message lines as JSON)",
 	 set_format},
-	{0, "format", "FORMAT", VERB_DOCTOR, "text or json", set_plain_format},
+	{0, "format", "FORMAT", VERB_DOCTOR | VERB_WHY, "text or json", set_plain_format},
+	{0, "watch", "[SECONDS]", VERB_WHY, "look on, tell of what lasts longer than this",
+	 set_watch},
 	{'o', "output", "FILE", VERB_WATCH, "write to FILE, which is replaced", set_output},
 	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
 	{'h', "help", NULL, VERB_ALL, "this text", set_help},
@@ -246,6 +268,12 @@ struct getopt_tables {
 	char letters[2 * OPT_CNT + 3];
 	struct option longs[OPT_CNT + 1];
 };
+
+/* Its argument may be left out; it is then part of the same word: --watch=5. */
+static bool is_optional(const struct opt *opt)
+{
+	return opt->arg && opt->arg[0] == '[';
+}
 
 /* t is zeroed. '+': options end at the first word that is none; ':' tells a missing argument apart.
  */
@@ -262,7 +290,9 @@ static void make_tables(struct getopt_tables *t, unsigned int verb)
 		if (!(opt->verbs & verb))
 			continue;
 		*lo++ = (struct option){.name = opt->name,
-					.has_arg = opt->arg ? required_argument : no_argument,
+					.has_arg = !opt->arg          ? no_argument
+						   : is_optional(opt) ? optional_argument
+								      : required_argument,
 					.val = LONG_ONLY + (int)i};
 		if (!opt->letter)
 			continue;
@@ -394,6 +424,28 @@ int opts_check_watch(const struct opts *o, struct strbuf *why)
 	return why->len ? -EINVAL : why->err;
 }
 
+int opts_check_why(struct opts *o, struct strbuf *why)
+{
+	for (char *const *arg = o->command ? o->command : o->rest; *arg; arg++) {
+		int err = parse_pids(*arg, &o->pids, &o->pid_cnt);
+
+		if (err == -EINVAL || err == -ERANGE) {
+			strbuf_puts(why, "why takes process ids, not '");
+			strbuf_put_escaped(why, *arg, strlen(*arg));
+			strbuf_puts(why, "'");
+		}
+		if (err)
+			return why->len ? -EINVAL : err;
+	}
+	if (!o->pid_cnt && !o->all)
+		strbuf_puts(why, "why who? give process ids, or -a for whoever is stuck");
+	else if (o->pid_cnt && o->all)
+		strbuf_puts(why, "-a is every process: leave out the process ids, or -a");
+	else if (o->watch && o->format != FORMAT_TEXT)
+		strbuf_puts(why, "--watch tells in text: not with --format json");
+	return why->len ? -EINVAL : why->err;
+}
+
 void opts_put_help(struct strbuf *sb, unsigned int verb)
 {
 	for (const struct opt *opt = opt_table; opt->name; opt++) {
@@ -405,8 +457,11 @@ void opts_put_help(struct strbuf *sb, unsigned int verb)
 			strbuf_printf(sb, "  -%c, ", opt->letter);
 		else
 			strbuf_puts(sb, "      ");
-		strbuf_printf(sb, "--%s%s%s", opt->name, opt->arg ? " " : "",
-			      opt->arg ? opt->arg : "");
+		if (is_optional(opt))
+			strbuf_printf(sb, "--%s[=%s", opt->name, opt->arg + 1);
+		else
+			strbuf_printf(sb, "--%s%s%s", opt->name, opt->arg ? " " : "",
+				      opt->arg ? opt->arg : "");
 		if (sb->len - begin < HELP_COLUMNS)
 			strbuf_fill(sb, ' ', HELP_COLUMNS - (sb->len - begin));
 		strbuf_puts(sb, opt->help);

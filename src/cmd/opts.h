@@ -19,6 +19,7 @@
 #define VERB_WATCH  0x1u
 #define VERB_DOCTOR 0x2u
 #define VERB_HELP   0x4u
+#define VERB_WHY    0x8u
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
 
@@ -30,6 +31,8 @@ struct opts {
 	uint32_t mech_mask;                /* 0: every mechanism */
 	uint64_t duration_ns, interval_ns; /* 0: not given */
 	bool messages;
+	bool watch;        /* why: look again and again ... */
+	uint64_t watch_ns; /* ... and tell of what lasts longer */
 	enum format format;
 	const char *output;
 	bool verbose, help, version;
@@ -40,7 +43,7 @@ struct opts {
 struct opt {
 	char letter;      /* 0: only the long form */
 	const char *name; /* long form, without the dashes */
-	const char *arg;  /* name of its argument, NULL: takes none */
+	const char *arg;  /* name of its argument, NULL: takes none; "[...]": may be left out */
 	unsigned int verbs;
 	const char *help;
 	/* Takes the argument. Returns 0, -ENOMEM, or -EINVAL with the reason in why. */
@@ -59,6 +62,9 @@ void opts_fini(struct opts *o);
 
 /* What cannot be together, and what must be there, for VERB_WATCH. Returns as opts_parse(). */
 int opts_check_watch(const struct opts *o, struct strbuf *why);
+
+/* The same for VERB_WHY; its process ids become o->pids. */
+int opts_check_why(struct opts *o, struct strbuf *why);
 
 /* The options of a verb as a list for --help. */
 void opts_put_help(struct strbuf *sb, unsigned int verb);

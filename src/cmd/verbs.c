@@ -8,6 +8,8 @@ const struct verb verbs[] = {
 	{NULL, "FILTER [OPTION]...", "trace running processes", VERB_WATCH, cmd_watch},
 	{NULL, "[OPTION]... -- COMMAND [ARG]...", "run a command and trace it", VERB_WATCH,
 	 cmd_watch},
+	{"why", "why [OPTION]... PID...", "why is it stuck: who waits for whom, now", VERB_WHY,
+	 cmd_why},
 	{"doctor", "doctor", "what this kernel and these privileges give", VERB_DOCTOR, cmd_doctor},
 	{"help", "help [VERB]", "this text", VERB_HELP, cmd_help},
 	{NULL, NULL, NULL, 0, NULL},

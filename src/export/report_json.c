@@ -5,10 +5,10 @@
 #include <sys/wait.h>
 
 #include "analysis/analysis.h"
-#include "analysis/findings.h"
 #include "analysis/shm.h"
 #include "export/report.h"
 #include "export/walk.h"
+#include "export/why_json.h"
 #include "lib/syscalls.h"
 #include "model/mech.h"
 
@@ -457,54 +457,6 @@ static int put_chans(struct json *j, const struct model *m, const struct rows *r
 	return err;
 }
 
-/* A process with several tasks that prove it is in "pids" once. */
-static void put_proofs(struct json *j, const struct finding *f)
-{
-	const struct proc *prev = NULL;
-
-	if (f->chan)
-		json_u64(j, "channel", f->chan->id);
-	else
-		json_null(j, "channel");
-	json_array(j, "pids");
-	for (size_t k = 0; k < f->proof_cnt; k++) {
-		if (f->proofs[k].proc != prev)
-			json_u64(j, NULL, f->proofs[k].proc->pid);
-		prev = f->proofs[k].proc;
-	}
-	json_end(j);
-	json_array(j, "fds");
-	for (size_t k = 0; k < f->proof_cnt; k++) {
-		if (f->proofs[k].fd < 0 || !f->proofs[k].chan)
-			continue;
-		json_object(j, NULL);
-		json_u64(j, "pid", f->proofs[k].proc->pid);
-		json_i64(j, "fd", f->proofs[k].fd);
-		json_u64(j, "channel", f->proofs[k].chan->id);
-		json_end(j);
-	}
-	json_end(j);
-}
-
-static int put_findings(struct json *j, const struct model *m)
-{
-	struct findings f;
-	int err = findings_init(&f, m);
-
-	json_array(j, "findings");
-	for (size_t i = 0; !err && i < f.cnt; i++) {
-		json_object(j, NULL);
-		json_str(j, "kind", f.v[i].kind);
-		json_str(j, "severity", severity_name(f.v[i].severity));
-		put_proofs(j, &f.v[i]);
-		json_str(j, "text", f.v[i].text);
-		json_end(j);
-	}
-	json_end(j);
-	findings_fini(&f);
-	return err;
-}
-
 static void put_rows(struct json *j, const struct model *m, const struct rows *r)
 {
 	json_array(j, "flows");
@@ -545,7 +497,7 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	put_rows(j, m, &rows);
 	put_culprit(j, m);
 	if (!err)
-		err = put_findings(j, m);
+		err = findings_json(j, m, false);
 	json_end(j);
 	err = err ? err : j->err;
 out:

@@ -209,6 +209,41 @@ static const struct syscall_row rows[] = {
 #endif
 };
 
+/* Calls in which tasks wait for what is no channel: only their names are known. */
+#define NAME(name)                  \
+	{                           \
+		__NR_##name, #name, \
+	}
+static const struct {
+	unsigned int nr;
+	const char *name;
+} others[] = {
+	NAME(clock_nanosleep),
+	NAME(nanosleep),
+	NAME(wait4),
+	NAME(waitid),
+	NAME(flock),
+	NAME(openat),
+	NAME(ioctl),
+	NAME(rt_sigsuspend),
+	NAME(restart_syscall),
+	NAME(fsync),
+	NAME(fdatasync),
+	NAME(clone),
+	NAME(clone3),
+	NAME(execve),
+	NAME(io_getevents),
+	NAME(io_uring_enter),
+	NAME(unlinkat),
+	NAME(getdents64),
+#ifdef __NR_open
+	NAME(open),
+#endif
+#ifdef __NR_vfork
+	NAME(vfork),
+#endif
+};
+
 const struct syscall_row *syscall_rows(size_t *cnt)
 {
 	*cnt = sizeof(rows) / sizeof(rows[0]);
@@ -220,6 +255,9 @@ const char *syscall_name(unsigned int nr, char *buf, size_t len)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].nr == nr)
 			return rows[i].name;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (others[i].nr == nr)
+			return others[i].name;
 	snprintf(buf, len, "syscall_%u", nr);
 	return buf;
 }

@@ -18,6 +18,7 @@ struct view {
 	const struct report_info *info;
 	const struct model *m;
 	struct walk states; /* of walk_states() */
+	bool moment;        /* one look, no trace */
 };
 
 int view_blocked(const struct view *v);     /* who is stuck, on what, because of whom */

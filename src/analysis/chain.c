@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "analysis/chain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/find.h"
+#include "lib/human.h"
+#include "lib/syscalls.h"
+#include "lib/vec.h"
+#include "model/mech.h"
+
+#define DEPTH_MAX 32
+
+static bool is_shown(const struct chain *c, const struct wait *w)
+{
+	for (size_t i = 0; i < c->cnt; i++)
+		if (c->rows[i].wait == w)
+			return true;
+	return false;
+}
+
+static int row_add(struct chain *c, const struct wait *w, unsigned int depth, bool on_way)
+{
+	bool again = is_shown(c, w);
+
+	if (vec_room((void **)&c->rows, &c->cap, c->cnt, sizeof(*c->rows)))
+		return -ENOMEM;
+	c->rows[c->cnt++] =
+		(struct chain_row){.wait = w, .depth = depth, .again = again, .on_way = on_way};
+	return 0;
+}
+
+/* Row number at, and below it whom it waits for: first the one who leads to the root. */
+static int grow(struct chain *c, const struct graph *g, size_t at)
+{
+	const struct wait *w = c->rows[at].wait, *next = graph_next(g, w), *other;
+	unsigned int depth = c->rows[at].depth + 1;
+	struct proc *helpers[CHAIN_HELPERS_MAX];
+	size_t cnt, shown = 0;
+	int err = 0;
+
+	if (c->rows[at].again || depth > DEPTH_MAX || c->cnt >= CHAIN_ROWS_MAX)
+		return 0;
+	cnt = graph_helpers(g, w, helpers, CHAIN_HELPERS_MAX);
+	if (next) {
+		err = row_add(c, next, depth, c->rows[at].on_way);
+		err = err ? err : grow(c, g, c->cnt - 1);
+		shown = 1;
+	}
+	for (size_t i = 0; !err && i < cnt && i < CHAIN_HELPERS_MAX; i++) {
+		other = graph_of_proc(g, helpers[i]);
+		if (!other || (next && other->proc == next->proc) || c->cnt >= CHAIN_ROWS_MAX)
+			continue;
+		err = row_add(c, other, depth, false);
+		shown++; /* what it waits for itself is another story */
+	}
+	c->rows[at].helpers_left = cnt > shown ? cnt - shown : 0;
+	return err;
+}
+
+int chain_build(struct chain *c, const struct graph *g, const struct wait *from)
+{
+	const struct wait *next;
+	int err;
+
+	*c = (struct chain){.root = from};
+	err = row_add(c, from, 0, true);
+	if (!err)
+		err = grow(c, g, 0);
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		next = graph_next(g, c->root);
+		if (!next || graph_knot(g, c->root) != KNOT_NONE)
+			break;
+		c->root = next;
+	}
+	return err;
+}
+
+void chain_fini(struct chain *c)
+{
+	free(c->rows);
+	*c = (struct chain){0};
+}
+
+const struct wait *graph_of_proc(const struct graph *g, const struct proc *p)
+{
+	size_t cnt;
+	const struct wait *w = graph_waits_of(g, p, &cnt), *best = w;
+
+	for (size_t i = 0; i < cnt; i++)
+		if (graph_can_go_on(g, &w[i]) && !graph_can_go_on(g, best))
+			best = &w[i];
+	return best;
+}
+
+static void put_call(struct strbuf *sb, const struct wait *w)
+{
+	unsigned int nr = w->in ? w->in->nr : w->task ? w->task->nr : TASK_NO_CALL;
+	char buf[32];
+
+	strbuf_puts(sb, nr == TASK_NO_CALL ? "a call" : syscall_name(nr, buf, sizeof(buf)));
+}
+
+static void put_chan(struct strbuf *sb, const struct wait *w)
+{
+	strbuf_printf(sb, "%s %s", mech_name(w->chan->mech), w->chan->name);
+}
+
+void wait_put(struct strbuf *sb, const struct wait *w)
+{
+	switch (w->kind) {
+	case WAIT_CHAN:
+		strbuf_puts(sb, "is blocked in ");
+		put_call(sb, w);
+		strbuf_puts(sb, w->in->op == OP_SEND ? " to " : " on ");
+		if (w->chan)
+			put_chan(sb, w);
+		else
+			strbuf_puts(sb, mech_name(w->in->mech));
+		return;
+	case WAIT_POLL:
+		strbuf_puts(sb, "waits in ");
+		put_call(sb, w);
+		if (w->chan && !w->outside) {
+			strbuf_puts(sb, " for ");
+			put_chan(sb, w);
+		}
+		if (w->task && w->task->polled_cnt > 1)
+			strbuf_printf(sb, " and %zu more", w->task->polled_cnt - 1);
+		return;
+	case WAIT_STOPPED:
+		strbuf_puts(sb, w->task && w->task->state == 't' ? "is stopped by its tracer"
+								 : "is stopped by a signal");
+		return;
+	case WAIT_SLEEP:
+		strbuf_puts(sb, "sleeps in ");
+		put_call(sb, w);
+		if (w->task->until_ns > w->task->seen_ns) {
+			strbuf_puts(sb, " for another ");
+			human_ns(sb, w->task->until_ns - w->task->seen_ns);
+		}
+		return;
+	case WAIT_OTHER:
+		strbuf_puts(sb, "is inside ");
+		put_call(sb, w);
+		return;
+	case WAIT_RUNS:
+		strbuf_puts(sb, "is running");
+		return;
+	case WAIT_DISK:
+		strbuf_puts(sb, "is in disk wait");
+		return;
+	case WAIT_ENDED:
+		strbuf_puts(sb, "has ended, and its parent has not taken note of it");
+		return;
+	case WAIT_UNKNOWN:
+		strbuf_puts(sb, "could not be looked at");
+		return;
+	default:
+		strbuf_puts(sb, wait_kind_name(w->kind));
+	}
+}
+
+/* Who may help that is not in the picture. */
+static void put_outside(struct strbuf *sb, const struct wait *w)
+{
+	const struct chan *c = w->chan;
+
+	strbuf_puts(sb, ", ");
+	if (w->kind == WAIT_POLL)
+		strbuf_puts(sb,
+			    "for what comes from outside, or for a timer or device: it is idle");
+	else if (w->kind == WAIT_CHILD)
+		strbuf_puts(sb, "and there is none that could be seen");
+	else if (w->kind == WAIT_LOCK)
+		strbuf_puts(sb, "and who holds it is not known");
+	else if (w->kind == WAIT_OPEN)
+		strbuf_puts(sb, "until somebody opens its other end");
+	else if (w->in && w->in->op == OP_ACCEPT)
+		strbuf_puts(sb, "for a new connection: it is idle");
+	else if (c && c->mech == MECH_SIGNAL)
+		strbuf_puts(sb, "for a signal: it is idle");
+	else if (c && c->mech == MECH_PTY)
+		strbuf_puts(sb, "for the user of the terminal");
+	else if (c && (c->mech == MECH_TCP || c->mech == MECH_UDP))
+		strbuf_puts(sb, "for the other end, which is not on this machine");
+	else
+		strbuf_puts(sb, "for somebody who is not to be seen from here");
+}
+
+static void put_knot(struct strbuf *sb, const struct graph *g, const struct chain *c)
+{
+	const struct wait *w = c->root;
+	size_t cnt = 0;
+
+	if (graph_next(g, w) == w) {
+		find_put_proc(sb, w->proc, w->tid);
+		strbuf_puts(sb, " waits for itself: nobody else has the other end of ");
+		if (w->chan)
+			put_chan(sb, w);
+		if (w->in && w->in->op == OP_RECV)
+			strbuf_puts(sb, ", so its end never comes; close the end for writing");
+		strbuf_putc(sb, '.');
+		return;
+	}
+	strbuf_puts(sb, "Deadlock: ");
+	do {
+		strbuf_puts(sb, cnt ? ", which waits for " : "");
+		find_put_proc(sb, w->proc, w->tid);
+		w = graph_next(g, w);
+	} while (w && w != c->root && ++cnt < CHAIN_ROWS_MAX);
+	strbuf_puts(sb, ", which waits for ");
+	if (w)
+		find_put_proc(sb, w->proc, w->tid);
+	strbuf_puts(sb, "; nobody else can help, so one of them has to be ended.");
+}
+
+void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain *c)
+{
+	const struct wait *from = c->rows[0].wait, *w = c->root;
+
+	if (graph_knot(g, w) != KNOT_NONE && graph_next(g, w)) {
+		put_knot(sb, g, c);
+		return;
+	}
+	if (w == from && w->kind == WAIT_RUNS)
+		strbuf_puts(sb, "Not stuck: ");
+	else if (w != from)
+		strbuf_puts(sb, "It is up to ");
+	find_put_proc(sb, w->proc, w->tid);
+	strbuf_puts(sb, w != from ? ", which " : " ");
+	wait_put(sb, w);
+	if (w->outside && !w->timed)
+		put_outside(sb, w);
+	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't')
+		strbuf_printf(sb, "; `kill -CONT %u` lets it go on", w->proc->pid);
+	strbuf_putc(sb, '.');
+}

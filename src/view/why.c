@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* "why": a tree, one line for each who waits, and below it the verdict. */
+#include "view/why.h"
+
+#include "lib/human.h"
+#include "view/sections.h"
+
+#define INDENT 2
+
+static void put_since(struct strbuf *sb, const struct wait *w)
+{
+	bool at_least;
+	uint64_t since = wait_since_ns(w, &at_least);
+	uint64_t seen = w->task ? w->task->seen_ns : w->in ? w->in->seen_ns : 0;
+
+	if (!since || seen < since)
+		return;
+	strbuf_puts(sb, at_least ? ", for at least " : ", for ");
+	human_ns(sb, seen - since);
+}
+
+static void put_fill(struct strbuf *sb, const struct wait *w)
+{
+	const struct chan *c = w->chan;
+
+	if (w->kind != WAIT_CHAN || !c)
+		return;
+	if (w->fd >= 0)
+		strbuf_printf(sb, ", fd %d", w->fd);
+	if (!c->capacity)
+		return;
+	strbuf_puts(sb, ", ");
+	view_put_quantity(sb, c, c->backlog.now);
+	strbuf_puts(sb, " of ");
+	view_put_quantity(sb, c, c->capacity);
+}
+
+static void put_row(struct strbuf *sb, const struct chain_row *row)
+{
+	const struct wait *w = row->wait;
+
+	strbuf_printf(sb, "%s[%u", w->proc->comm, w->proc->pid);
+	if (w->tid != w->proc->pid)
+		strbuf_printf(sb, "/%u", w->tid);
+	strbuf_puts(sb, row->depth && !row->again ? "], which " : "] ");
+	if (row->again) {
+		strbuf_puts(sb, "(see above)");
+		return;
+	}
+	wait_put(sb, w);
+	put_fill(sb, w);
+	put_since(sb, w);
+	if (row->helpers_left)
+		strbuf_printf(sb, "; %zu more could help", row->helpers_left);
+}
+
+static int put_rows(struct sink *out, const struct text_opts *opts, const struct chain *c)
+{
+	struct strbuf line;
+	int err = 0;
+
+	strbuf_init(&line);
+	for (size_t i = 0; !err && i < c->cnt; i++) {
+		const struct chain_row *row = &c->rows[i];
+
+		strbuf_reset(&line);
+		put_row(&line, row);
+		err = line.err;
+		strbuf_fill(sink_buf(out), ' ', (size_t)INDENT * row->depth);
+		if (row->depth)
+			strbuf_puts(sink_buf(out), row->on_way ? "waits for " : "or for ");
+		text_put(sink_buf(out), &opts->style, line.s);
+		strbuf_putc(sink_buf(out), '\n');
+	}
+	strbuf_fini(&line);
+	return err;
+}
+
+int why_text(struct sink *out, const struct text_opts *opts, const struct graph *g,
+	     const struct wait *from)
+{
+	bool stuck = !graph_can_go_on(g, from);
+	struct strbuf verdict;
+	struct chain c;
+	int err = chain_build(&c, g, from);
+
+	if (!err)
+		err = put_rows(out, opts, &c);
+	strbuf_init(&verdict);
+	if (!err) {
+		chain_verdict(&verdict, g, &c);
+		err = verdict.err;
+	}
+	if (!err) {
+		text_on(sink_buf(out), &opts->style, stuck ? STYLE_BAD : STYLE_BOLD);
+		text_put(sink_buf(out), &opts->style, verdict.s);
+		text_off(sink_buf(out), &opts->style, stuck ? STYLE_BAD : STYLE_BOLD);
+		strbuf_putc(sink_buf(out), '\n');
+	}
+	strbuf_fini(&verdict);
+	chain_fini(&c);
+	return err ? err : sink_spill(out);
+}
+
+int why_findings_text(struct sink *out, const struct text_opts *opts, const struct model *m)
+{
+	const struct view v = {.out = out, .opts = opts, .m = m, .moment = true};
+
+	return view_findings(&v);
+}
