@@ -46,8 +46,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 			return
 		fi
 	done
-	[[ ${COMP_WORDS[1]} == doctor || ${COMP_WORDS[1]} == help ]] && ((COMP_CWORD > 1)) &&
-		verb=${COMP_WORDS[1]}
+	[[ ${COMP_WORDS[1]} == @(doctor|help|why) ]] && ((COMP_CWORD > 1)) && verb=${COMP_WORDS[1]}
 
 	case $prev in
 	-p | --pid)
@@ -65,7 +64,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		return
 		;;
 	--format)
-		_ipcspy_words "text json $([[ $verb == doctor ]] || echo jsonl)" "$cur"
+		_ipcspy_words "text json $([[ $verb == @(doctor|why) ]] || echo jsonl)" "$cur"
 		return
 		;;
 	-o | --output)
@@ -79,10 +78,13 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 
 	case $verb in
 	doctor) _ipcspy_words "--format --help --version" "$cur" ;;
-	help) _ipcspy_words "doctor help --help --version" "$cur" ;;
+	help) _ipcspy_words "doctor help why --help --version" "$cur" ;;
+	why)
+		_ipcspy_words "--all --format --watch --help --version $(cd /proc && echo [0-9]*)" "$cur"
+		;;
 	*)
 		if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-			_ipcspy_words "doctor help" "$cur"
+			_ipcspy_words "doctor help why" "$cur"
 		else
 			_ipcspy_words "$watch --" "$cur"
 		fi

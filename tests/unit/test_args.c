@@ -267,7 +267,7 @@ static void documents_know_every_option(void **state)
 
 	(void)state;
 	strbuf_init(&help);
-	opts_put_help(&help, VERB_WATCH);
+	opts_put_help(&help, VERB_WATCH | VERB_WHY);
 	for (const struct opt *opt = opt_table; opt->name; opt++) {
 		snprintf(word, sizeof(word), "--%s", opt->name);
 		assert_has(words, word, "the completion");
@@ -288,6 +288,15 @@ static void documents_know_every_option(void **state)
 	free(man);
 }
 
+/* An option that two verbs have has two rows, and one item. */
+static bool is_first_row(const struct opt *opt)
+{
+	for (const struct opt *other = opt_table; other < opt; other++)
+		if (!strcmp(other->name, opt->name))
+			return false;
+	return true;
+}
+
 /* The other way: nothing is documented that does not exist. */
 static void documents_know_no_other_option(void **state)
 {
@@ -298,7 +307,7 @@ static void documents_know_no_other_option(void **state)
 	for (const char *p = man; (p = strstr(p, "\n.It Fl ")); p++)
 		items++;
 	for (const struct opt *opt = opt_table; opt->name; opt++)
-		rows += (opt->verbs & VERB_WATCH) != 0;
+		rows += is_first_row(opt);
 	assert_int_equal(items, rows);
 	free(man);
 }
