@@ -146,8 +146,45 @@ static __always_inline __u32 call_of(struct task_struct *task, struct pt_regs *r
 	return nr < IPCSPY_NR_SYSCALLS && (int)regs->ax == -ENOSYS ? nr : LOOK_NO_NR;
 }
 
-/* Fills *l. False: the task runs or can run, or is the kernel's own. */
-static __always_inline bool look_at(struct look_task *l, struct task_struct *task)
+#define NSEC_PER_SEC  1000000000ull
+#define CLOCK_ID_LAST 11
+
+/*
+ * Which call restart_syscall(2) goes on with: the registers are still those with which that one
+ * was entered, so poll is known by its own two arguments. A futex's block begins with its
+ * first argument, too.
+ */
+static __always_inline void look_restart(struct look_task *l, struct task_struct *task)
+{
+	const struct restart_block *b = &task->restart_block;
+	__u64 ufds = 0, sec = 0, nsec = 0;
+	int nfds = 0, timed = 0, clock = 0, type = 0;
+
+	KREAD(&ufds, (__u64 *)&b->poll.ufds);
+	KREAD(&nfds, &b->poll.nfds);
+	KREAD(&timed, &b->poll.has_timeout);
+	if (ufds == l->args[0]) {
+		if (nfds != (int)l->args[1])
+			return;
+		KREAD(&sec, (__u64 *)&b->poll.tv_sec);
+		KREAD(&nsec, (__u64 *)&b->poll.tv_nsec);
+		l->task.hdr.flags |= LOOKF_POLL;
+		if (timed && sec < ~0ull / NSEC_PER_SEC - 1)
+			l->task.until_ns = sec * NSEC_PER_SEC + nsec;
+		return;
+	}
+	KREAD(&clock, &b->nanosleep.clockid);
+	KREAD(&type, (int *)&b->nanosleep.type);
+	if (clock < 0 || clock > CLOCK_ID_LAST || type < 0 || type > TT_COMPAT)
+		return;
+	KREAD(&l->task.until_ns, &b->nanosleep.expires);
+	l->args[0] = clock;
+	l->task.hdr.flags |= LOOKF_SLEEP;
+}
+
+/* Fills *l. False: the task runs or can run, or is the kernel's own. A function for the stack's
+ * sake. */
+static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u8 letter = task_letter(task->__state, task->exit_state);
@@ -174,6 +211,9 @@ static __always_inline bool look_at(struct look_task *l, struct task_struct *tas
 	l->args[4] = regs->r8;
 	l->args[5] = regs->r9;
 	l->tracer = tracer_of(task);
+	if (l->task.nr != LOOK_NO_NR &&
+	    syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RESTART)
+		look_restart(l, task);
 	l->child = letter == 'D' ? vfork_child(task) : 0;
 	return true;
 }

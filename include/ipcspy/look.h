@@ -17,9 +17,12 @@
 /* flags of a struct look_task */
 #define LOOKF_PID_NS   0x1 /* in a pid namespace of its own: pids in its arguments mean others */
 #define LOOKF_INFLIGHT 0x2 /* an EV_INFLIGHT says which channel it waits for */
+/* It goes on with a call that a signal interrupted (restart_syscall(2)): this one. */
+#define LOOKF_POLL  0x4 /* poll, which ends at until_ns */
+#define LOOKF_SLEEP 0x8 /* nanosleep: until_ns is of the clock in args[0] */
 
 struct look_task {
-	struct ev_task task; /* who, until_ns and why are not yet known: 0 */
+	struct ev_task task; /* who and why are not yet known, nor until_ns without LOOKF_*: 0 */
 	__u64 args[LOOK_ARGS];
 	__u32 tracer; /* process that traces it, 0 none */
 	__u32 child;  /* it waits in vfork(2): for this process, 0 none */

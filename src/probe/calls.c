@@ -18,6 +18,13 @@
 #define __NR_futex_wait 455
 #endif
 
+/* newer architectures have only the later form */
+#ifdef __NR_poll
+#define NR_POLL __NR_poll
+#else
+#define NR_POLL __NR_ppoll
+#endif
+
 static const struct wait_call calls[] = {
 	{__NR_nanosleep, WAIT_SLEEP, END_TIMESPEC, 0},
 	{__NR_clock_nanosleep, WAIT_SLEEP, END_CLOCK, 2},
@@ -69,6 +76,16 @@ const struct wait_call *wait_call_find(unsigned int nr)
 		if (calls[i].nr == nr)
 			return &calls[i];
 	return NULL;
+}
+
+const struct wait_call *wait_call_of(const struct look_task *l)
+{
+	static const struct wait_call poll = {NR_POLL, WAIT_POLL, END_KNOWN, 0};
+	static const struct wait_call sleep = {__NR_nanosleep, WAIT_SLEEP, END_KNOWN_OF, 0};
+
+	if (l->task.hdr.flags & LOOKF_POLL)
+		return &poll;
+	return l->task.hdr.flags & LOOKF_SLEEP ? &sleep : wait_call_find(l->task.nr);
 }
 
 bool task_memory(pid_t tid, __u64 addr, void *buf, size_t len)
@@ -137,17 +154,21 @@ static __u64 until_span(const struct look_task *l, __u64 addr, __u64 per_ns)
 	return span_read(l, addr, per_ns, &span_ns) ? from_call(l, span_ns) : 0;
 }
 
-/* A time of a clock that somebody can set or that counts suspended time is no later than now +
- * left. */
+/* A time of a clock, as one of CLOCK_MONOTONIC. */
+static __u64 as_monotonic(const struct look_task *l, __u64 at_ns, clockid_t clock)
+{
+	__u64 now_ns = clock < 0 ? 0 : clock_ns(clock);
+
+	if (!now_ns)
+		return 0;
+	return l->task.hdr.ts_ns + (at_ns > now_ns ? at_ns - now_ns : 0);
+}
+
 static __u64 until_clock(const struct look_task *l, __u64 addr, clockid_t clock)
 {
-	__u64 at_ns, now_ns = clock_ns(clock);
+	__u64 at_ns;
 
-	if (clock < 0 || !now_ns || !span_read(l, addr, 1, &at_ns))
-		return 0;
-	if (at_ns < now_ns)
-		at_ns = now_ns;
-	return l->task.hdr.ts_ns + (at_ns - now_ns);
+	return span_read(l, addr, 1, &at_ns) ? as_monotonic(l, at_ns, clock) : 0;
 }
 
 static __u64 until_futex(const struct look_task *l, __u64 addr)
@@ -184,6 +205,10 @@ __u64 wait_call_until(const struct wait_call *call, const struct look_task *l)
 		return until_futex(l, arg);
 	case END_FUTEX2:
 		return until_clock(l, arg, (clockid_t)next);
+	case END_KNOWN:
+		return l->task.until_ns;
+	case END_KNOWN_OF:
+		return as_monotonic(l, l->task.until_ns, (clockid_t)arg);
 	}
 	return 0;
 }

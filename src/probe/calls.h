@@ -29,7 +29,7 @@ enum wait_kind {
 	WAIT_POLL,
 	WAIT_SELECT,
 	WAIT_EPOLL,
-	WAIT_ANYTHING, /* io_uring_enter, and what goes on after a signal */
+	WAIT_ANYTHING, /* io_uring_enter, and what goes on after a signal and is not known */
 	WAIT_CHANNEL,  /* EV_INFLIGHT says it */
 };
 
@@ -42,6 +42,8 @@ enum wait_end {
 	END_AT_REAL,  /* struct timespec *, CLOCK_REALTIME */
 	END_CLOCK,    /* clock_nanosleep: argument 0 the clock, 1 whether it is a time of it */
 	END_FUTEX,    /* futex: argument 1 says how */
+	END_KNOWN,    /* until_ns already says it */
+	END_KNOWN_OF, /* ... of the clock in the argument */
 	END_FUTEX2,   /* struct timespec *, of the clock in the argument behind it */
 };
 
@@ -54,6 +56,10 @@ struct wait_call {
 
 /* NULL: no call of which anything is known. */
 const struct wait_call *wait_call_find(unsigned int nr);
+
+/* The same of what a task does: one that goes on after a signal is in the call that was
+ * interrupted. */
+const struct wait_call *wait_call_of(const struct look_task *l);
 
 /* When the call ends by itself, in CLOCK_MONOTONIC; 0: never, or unknown. */
 __u64 wait_call_until(const struct wait_call *call, const struct look_task *l);

@@ -169,11 +169,12 @@ static int why_open(struct probe *p, struct ev_task *t, const struct look_task *
 /* A task asleep in a call: what that call waits for. */
 static int why_call(struct probe *p, struct ev_task *t, const struct look_task *l)
 {
-	const struct wait_call *call = wait_call_find(l->task.nr);
+	const struct wait_call *call = wait_call_of(l);
 
 	t->why = l->task.hdr.flags & LOOKF_INFLIGHT ? WHY_NONE : WHY_OTHER;
 	if (!call)
 		return 0;
+	t->nr = call->nr;
 	t->until_ns = wait_call_until(call, l);
 	switch (call->kind) {
 	case WAIT_SLEEP:

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from lib import Broken, case, wait_for
+from lib import Broken, Skip, case, task_state, wait_for
 
 PYTHON = "/usr/bin/python3"
 WHY = ["none", "sleep", "child", "lock", "open", "disk", "stopped", "vfork", "other"]
@@ -148,7 +148,7 @@ def look_stopped(t):
     """SIGSTOP, and who traces."""
     pid = sleeper(t, "import time\n{ready}\ntime.sleep(100)")
     os.kill(pid, signal.SIGSTOP)
-    wait_for("it stopped", lambda: open(f"/proc/{pid}/stat").read().split(")")[1].split()[0] == "T")
+    wait_for("it stopped", lambda: task_state(pid) == "T")
     look = Look(t, pid)
     t.equal("why", ("stopped", 0), look.why(t, pid))
     t.equal("state", "T", look.task(t, pid)["state"])
@@ -161,6 +161,40 @@ def look_stopped(t):
     os.kill(tracer, signal.SIGKILL)  # or nobody could wait for the other one
     t.equal("traced", ("stopped", tracer), look.why(t, traced))
     t.equal("state of what is traced", "t", look.task(t, traced)["state"])
+
+
+@case()
+def look_continued(t):
+    """After SIGCONT a call goes on as another one, with what is left of its time."""
+    begin = time.monotonic_ns()
+    head = "import ctypes, select\nlibc = ctypes.CDLL(None)\nr, w = os.pipe()\n"
+    poll = ("class P(ctypes.Structure):\n"
+            "  _fields_ = [('fd', ctypes.c_int), ('events', ctypes.c_short), ('re', ctypes.c_short)]\n")
+    nap = "class T(ctypes.Structure):\n  _fields_ = [('s', ctypes.c_long), ('n', ctypes.c_long)]\n"
+    polls = sleeper(t, head + poll + "{ready}\nlibc.poll(ctypes.byref(P(r, 1, 0)), 1, 70000)")
+    waits = sleeper(t, head + poll + "{ready}\nlibc.poll(ctypes.byref(P(r, 1, 0)), 1, -1)")
+    sleeps = sleeper(t, head + nap + "{ready}\nlibc.nanosleep(ctypes.byref(T(60, 0)), None)")
+    end = time.monotonic_ns()
+    for pid in (polls, waits, sleeps):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for("it stopped", lambda: task_state(pid) == "T")
+        os.kill(pid, signal.SIGCONT)
+        asleep(pid)
+    look = Look(t, polls, waits, sleeps)
+    t.equal("poll", [(3, POLLIN)], look.members(polls))
+    t.between("poll ends", begin + 70 * NSEC, end + 70 * NSEC, look.of("set", polls)[0]["until_ns"])
+    t.equal("poll without end", [(3, POLLIN)], look.members(waits))
+    t.equal("it ends", 0, look.of("set", waits)[0]["until_ns"])
+    t.ok("nothing else", not look.others(polls) and not look.others(waits))
+    t.equal("nanosleep", ("sleep", 0), look.why(t, sleeps))
+    t.between("nanosleep ends", begin + 60 * NSEC, end + 60 * NSEC,
+              look.task(t, sleeps)["until_ns"])
+
+
+@case(live=False)
+def look_disk(t):
+    """Uninterruptible sleep."""
+    raise Skip("no disk that waits can be made")
 
 
 @case()

@@ -393,8 +393,31 @@ struct shm_file_data {
 	struct ipc_namespace *ns;
 };
 
+enum timespec_type {
+	TT_NONE = 0,
+	TT_NATIVE = 1,
+	TT_COMPAT = 2,
+};
+
+/* What a call that a signal interrupted goes on with: one of these. */
+struct restart_block {
+	struct {
+		int clockid;
+		enum timespec_type type;
+		__u64 expires;
+	} nanosleep;
+	struct {
+		void *ufds;
+		int nfds;
+		int has_timeout;
+		unsigned long tv_sec;
+		unsigned long tv_nsec;
+	} poll;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct restart_block restart_block;
 	unsigned int __state;
 	unsigned int flags;
 	unsigned int ptrace;
