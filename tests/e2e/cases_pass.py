@@ -128,8 +128,7 @@ r = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
 w = os.open(fifo, os.O_WRONLY)
 s = socket.socket(socket.AF_UNIX)
 s.connect(sock)
-socket.send_fds(s, [b"x"], [w])
-os.close(w)
+socket.send_fds(s, [b"x"], [w])  # to close it here would be to use it
 while not os.path.exists(fifo + ".done"):
     time.sleep(0.01)
 assert len(os.read(r, 4096)) == 250
