@@ -50,11 +50,26 @@ static int say_unsynchronised(struct finding *f, const struct chan *c, size_t cn
 	return find_say(f, &sb);
 }
 
+/* What others do beside the memory is not followed. */
+static bool all_targets(const struct shm_users *u)
+{
+	for (size_t i = 0; i < u->user_cnt; i++)
+		if (u->users[i].writes && !u->users[i].proc->target)
+			return false;
+	return true;
+}
+
+/* A futex in the memory: whoever has not come to wait on it yet will use it, too. */
+static bool has_inside(const struct shm_users *u)
+{
+	return u->sync_cnt && u->syncs[0].how == SHM_INSIDE;
+}
+
 static int report_writers(struct findings *f, const struct model *m, const struct chan *c,
 			  const struct shm_users *u, bool parents, size_t cnt)
 {
 	uint64_t ns = model_shared_ns(m, c);
-	bool sure = !parents && ns >= LONG_ENOUGH_NS;
+	bool sure = !parents && ns >= LONG_ENOUGH_NS && !u->sync_cnt && all_targets(u);
 	struct finding *new =
 		find_add(f, "unsynchronised-shm", sure ? SEVERITY_WARNING : SEVERITY_INFO, c);
 	int err = new ? say_unsynchronised(new, c, cnt, ns) : -ENOMEM;
@@ -85,7 +100,7 @@ int find_unsynchronised_shm(struct findings *f, const struct model *m, const str
 		parents = true;
 		cnt = writers(&u, parents, &apart);
 	}
-	if (cnt >= 2 && apart)
+	if (cnt >= 2 && apart && !has_inside(&u))
 		err = report_writers(f, m, c, &u, parents, cnt);
 	shm_users_fini(&u);
 	return err;

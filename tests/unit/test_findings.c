@@ -38,7 +38,7 @@ static void feed_child(struct feed *f, uint32_t ppid, uint32_t pid, uint64_t ts_
 			.len = sizeof(p),
 			.pid = pid,
 			.tid = pid,
-			.flags = PROCF_FORK,
+			.flags = PROCF_FORK | PROCF_TARGET,
 			.ts_ns = ts_ns},
 		.start_ns = T0 + pid,
 		.ppid = ppid,
@@ -48,25 +48,31 @@ static void feed_child(struct feed *f, uint32_t ppid, uint32_t pid, uint64_t ts_
 	feed_raw(f, &p);
 }
 
-/* The segment, mapped by A: a target. */
-static void begin(struct feed *f)
+static void feed_target(struct feed *f, uint32_t pid, const char *comm)
 {
-	struct ev_obj o = obj_make(MECH_SHM, SEG, T0);
 	struct ev_proc p = {
 		.hdr = {.kind = EV_PROC,
 			.len = sizeof(p),
-			.pid = A,
-			.tid = A,
+			.pid = pid,
+			.tid = pid,
 			.flags = PROCF_TARGET,
 			.ts_ns = T0},
 		.start_ns = T0 - SEC,
-		.comm = "a",
 	};
 
-	feed_init(f);
+	memcpy(p.comm, comm, strlen(comm));
 	feed_raw(f, &p);
-	feed_proc(f, B, "b");
-	feed_proc(f, C, "c");
+}
+
+/* The segment, mapped by A; all of them are targets. */
+static void begin(struct feed *f)
+{
+	struct ev_obj o = obj_make(MECH_SHM, SEG, T0);
+
+	feed_init(f);
+	feed_target(f, A, "a");
+	feed_target(f, B, "b");
+	feed_target(f, C, "c");
 	feed_obj(f, &o);
 	feed_map(f, A, MAPF_READ | MAPF_WRITE, T0);
 }
@@ -162,6 +168,22 @@ static void what_others_use_too_is_not(void **state)
 	feed_fini(&f);
 }
 
+/* What a stranger does beside the memory is not followed: it may well synchronise. */
+static void one_of_them_is_a_stranger(void **state)
+{
+	enum severity severity = SEVERITY_WARNING;
+	struct feed f;
+	size_t procs;
+
+	(void)state;
+	begin(&f);
+	feed_proc(&f, 99, "stranger");
+	feed_map(&f, 99, MAPF_READ | MAPF_WRITE, T0 + MS);
+	assert_int_equal(find(&f, T0 + SEC, &severity, &procs), 1);
+	assert_int_equal(severity, SEVERITY_INFO);
+	feed_fini(&f);
+}
+
 static void a_parent_made_it_for_its_children(void **state)
 {
 	enum severity severity = SEVERITY_WARNING;
@@ -218,6 +240,7 @@ int main(void)
 		cmocka_unit_test(a_short_look_is_not_sure),
 		cmocka_unit_test(what_all_use_is_enough),
 		cmocka_unit_test(what_others_use_too_is_not),
+		cmocka_unit_test(one_of_them_is_a_stranger),
 		cmocka_unit_test(a_parent_made_it_for_its_children),
 		cmocka_unit_test(how_it_is_synchronised),
 	};

@@ -14,7 +14,7 @@ static void nodes(struct knots *k, uint32_t cnt, uint32_t free_mask)
 
 	memset(k, 0, sizeof(*k));
 	for (uint32_t i = 0; i < cnt; i++) {
-		assert_int_equal(knot_add(k, free_mask >> i & 1, &n), 0);
+		assert_int_equal(knot_add(k, i < 32 && free_mask >> i & 1, &n), 0);
 		assert_int_equal(n, i);
 	}
 }
