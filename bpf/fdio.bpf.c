@@ -40,7 +40,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 
 	if (is_ignored(task, is_target(t)) || (!is_target(t) && is_passed(at.key)))
 		return 0;
-	if (send)
+	if (send && (row->addr_arg != ARG_NONE || row->how == BUF_MSG)) /* write(2) does not */
 		read_dest(&to, row, regs);
 	if (!object_of_fd(&o, task, t, &at, send ? &to : NULL))
 		return 0;
