@@ -155,7 +155,8 @@ int look_tasks(struct bpf_iter__task *ctx)
 
 	if (!task || !s || (__u32)task->tgid == cfg.self_tgid || !look_at(&s->look, task))
 		return 0;
-	if (s->look.task.state == 'S' && s->look.task.nr != LOOK_NO_NR)
+	if (s->look.task.state == 'S' && s->look.task.nr != LOOK_NO_NR &&
+	    !(s->look.task.hdr.flags & LOOKF_SLEEP))
 		look_inflight(ctx->meta->seq, task);
 	bpf_seq_write(ctx->meta->seq, &s->look, sizeof(s->look));
 	return 0;

@@ -187,6 +187,7 @@ def look_continued(t):
     t.equal("it ends", 0, look.of("set", waits)[0]["until_ns"])
     t.ok("nothing else", not look.others(polls) and not look.others(waits))
     t.equal("nanosleep", ("sleep", 0), look.why(t, sleeps))
+    t.equal("it waits for no channel", [], look.of("inflight", sleeps))
     t.between("nanosleep ends", begin + 60 * NSEC, end + 60 * NSEC,
               look.task(t, sleeps)["until_ns"])
 
