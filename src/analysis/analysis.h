@@ -54,13 +54,4 @@ bool chan_concerns_target(const struct chan *c);
 /* False for a stranger that waits on what no target has open any more. */
 bool inflight_concerns_target(const struct inflight *i);
 
-/* One line that names what the others wait for, e.g. a stage of a pipeline. */
-struct culprit {
-	struct proc *proc;          /* NULL: nobody stands out */
-	uint64_t others_blocked_ns; /* time others were blocked by it, on its channels */
-	unsigned int waiters;       /* how many processes */
-};
-
-struct culprit find_culprit(const struct model *m);
-
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "analysis/analysis.h"
+#include "analysis/blame.h"
 #include "cmd/signals.h"
 #include "event/event.h"
 
@@ -100,8 +101,14 @@ static int load(struct session *s)
 	}
 	s->start_ns = now_ns();
 	s->start_realtime_ns = clock_ns(CLOCK_REALTIME);
+	s->blame = blame_new();
+	if (!s->blame)
+		return -ENOMEM;
 	s->model = model_new(&(struct model_opts){
 		.start_ns = s->start_ns,
+		.on_blocked = blame_on_blocked,
+		.on_fold = blame_on_fold,
+		.on_blocked_arg = s->blame,
 		.no_peers = o->no_peers,
 		.on_message = s->out->lines ? on_message : NULL,
 		.on_message_arg = s,
@@ -117,6 +124,7 @@ static struct report_info report_info(const struct session *s)
 	uint64_t end_ns = s->end_ns ? s->end_ns : now_ns();
 
 	return (struct report_info){
+		.blame = s->blame,
 		.host = s->host.nodename,
 		.kernel = s->host.release,
 		.arch = s->host.machine,
@@ -320,6 +328,7 @@ int session_report(struct session *s)
 void session_fini(struct session *s)
 {
 	model_free(s->model);
+	blame_free(s->blame);
 	probe_free(s->probe);
 	targets_close(&s->targets);
 	strbuf_fini(&s->filter);

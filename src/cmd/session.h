@@ -25,6 +25,7 @@ struct session {
 	struct targets targets;
 	struct probe *probe;
 	struct model *model;
+	struct blame *blame;
 	struct utsname host;
 	struct strbuf filter, why;
 	void (*on_attached)(const struct session *s); /* or NULL: from now on all is seen */

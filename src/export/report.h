@@ -13,7 +13,10 @@
 #include "export/json.h"
 #include "model/model.h"
 
+struct blame;
+
 struct report_info {
+	struct blame *blame; /* fed with the trace; NULL: nobody is blamed */
 	const char *host, *kernel, *arch;
 	const char *filter; /* the options that chose the targets, as typed: "-p 12 -f" */
 	const char *comm;   /* the pattern among them, NULL: none */

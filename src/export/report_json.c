@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "analysis/analysis.h"
+#include "analysis/blame.h"
 #include "analysis/shm.h"
 #include "export/report.h"
 #include "export/walk.h"
@@ -398,19 +399,46 @@ static void put_blocked(struct json *j, const struct model *m, const struct infl
 	json_end(j);
 }
 
-static void put_culprit(struct json *j, const struct model *m)
+static void put_culprit(struct json *j, const struct blame_row *worst)
 {
-	struct culprit c = find_culprit(m);
-
-	if (!c.proc) {
+	if (!worst) {
 		json_null(j, "culprit");
 		return;
 	}
 	json_object(j, "culprit");
-	put_proc_fields(j, c.proc->pid, c.proc->comm);
-	json_u64(j, "others_blocked_ns", c.others_blocked_ns);
-	json_u64(j, "waiters", c.waiters);
+	put_proc_fields(j, worst->proc->pid, worst->proc->comm);
+	json_u64(j, "others_blocked_ns", worst->caused_ns);
+	json_u64(j, "waiters", worst->waiters);
 	json_end(j);
+}
+
+static uint64_t permille(uint64_t part, uint64_t whole)
+{
+	return whole ? (uint64_t)((double)part * 1000 / (double)whole) : 0;
+}
+
+static int put_blame(struct json *j, const struct report_info *info, const struct model *m)
+{
+	struct blame_table t;
+	int err = blame_table_init(&t, info->blame, m);
+
+	put_culprit(j, blame_worst(&t, m));
+	json_array(j, "blame");
+	for (size_t i = 0; i < t.cnt; i++) {
+		json_object(j, NULL);
+		put_proc_fields(j, t.rows[i].proc->pid, t.rows[i].proc->comm);
+		json_u64(j, "caused_ns", t.rows[i].caused_ns);
+		json_u64(j, "waiters", t.rows[i].waiters);
+		json_u64(j, "share", permille(t.rows[i].caused_ns, t.total_ns));
+		json_end(j);
+	}
+	json_end(j);
+	json_object(j, "blocked");
+	json_u64(j, "total_ns", t.total_ns);
+	json_u64(j, "unattributed_ns", t.unattributed_ns);
+	json_end(j);
+	blame_table_fini(&t);
+	return err;
 }
 
 struct rows {
@@ -495,7 +523,8 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	json_end(j);
 	err = put_chans(j, m, &rows);
 	put_rows(j, m, &rows);
-	put_culprit(j, m);
+	if (!err)
+		err = put_blame(j, info, m);
 	if (!err)
 		err = findings_json(j, m, false);
 	json_end(j);

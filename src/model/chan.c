@@ -24,6 +24,7 @@ struct chan *chan_new(struct model *m, unsigned int mech, size_t priv_size, uint
 		free(c);
 		return NULL;
 	}
+	c->model = m;
 	c->id = ++m->next_chan_id;
 	c->mech = mech;
 	c->cls = mech_class(mech);

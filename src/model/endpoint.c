@@ -111,6 +111,35 @@ static void count_failure(struct endpoint *ep, const struct ev_op *op)
 	}
 }
 
+static void tell_blocked(const struct endpoint *ep, const struct ev_op *op, uint64_t slept_ns)
+{
+	const struct model_opts *opts = &ep->chan->model->opts;
+
+	if (!opts->on_blocked || !slept_ns)
+		return;
+	opts->on_blocked(opts->on_blocked_arg, &(struct blocked){.proc = ep->proc,
+								 .chan = ep->chan,
+								 .role = ep->role,
+								 .side = ep->side,
+								 .tid = op->hdr.tid,
+								 .waker_tid = op->waker_tid,
+								 .slept_ns = slept_ns,
+								 .end_ns = op->hdr.ts_ns});
+}
+
+/* It could not send for some time, and now it can. */
+static void end_stall(struct endpoint *ep, const struct ev_op *op)
+{
+	uint64_t ns = op->hdr.ts_ns > ep->stall_since_ns ? op->hdr.ts_ns - ep->stall_since_ns : 0;
+	struct ev_op call = *op;
+
+	span_add(&ep->stalled, ns);
+	ep->stall_since_ns = 0;
+	call.waker_tid = 0;
+	/* the sleep in this very call is told of by itself */
+	tell_blocked(ep, &call, ns > op->blocked_ns ? ns - op->blocked_ns : 0);
+}
+
 bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
 {
 	uint32_t flags = op->hdr.flags;
@@ -122,16 +151,13 @@ bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
 		return false;
 	if (op->blocked_ns)
 		span_add(&ep->blocked, op->blocked_ns);
+	tell_blocked(ep, op, op->blocked_ns);
 	if (op->ret < 0) {
 		count_failure(ep, op);
 		return false;
 	}
-	if (ep->role == EP_SEND && ep->stall_since_ns) {
-		span_add(&ep->stalled, op->hdr.ts_ns > ep->stall_since_ns
-					       ? op->hdr.ts_ns - ep->stall_since_ns
-					       : 0);
-		ep->stall_since_ns = 0;
-	}
+	if (ep->role == EP_SEND && ep->stall_since_ns)
+		end_stall(ep, op);
 	if (flags & OPF_PEEK || (op->ret == 0 && !messages))
 		return false;
 	ep->messages++;

@@ -330,6 +330,8 @@ int fold_gone(struct model *m)
 	list_for_each_safe (v, &m->conv_list, struct conversation, in_model)
 		if (!err && (v->a->standin || v->b->standin))
 			err = move_conv(m, v);
+	if (m->opts.on_fold)
+		m->opts.on_fold(m->opts.on_blocked_arg);
 	list_for_each_safe (p, &m->gone, struct proc, in_gone)
 		if (p->standin && p->refs == 0)
 			proc_free(m, p);

@@ -85,7 +85,7 @@ static const struct ev_op *op_in_order(const struct ev_op *op, struct ev_op *cop
 	return copy;
 }
 
-static void count_wait(struct proc *p, const struct ev_op *op)
+static void count_wait(struct model *m, struct proc *p, const struct ev_op *op)
 {
 	if (!op->blocked_ns)
 		return;
@@ -93,6 +93,15 @@ static void count_wait(struct proc *p, const struct ev_op *op)
 	p->waits.total_ns += op->blocked_ns;
 	if (op->blocked_ns > p->waits.max_ns)
 		p->waits.max_ns = op->blocked_ns;
+	if (m->opts.on_blocked)
+		m->opts.on_blocked(m->opts.on_blocked_arg,
+				   &(struct blocked){.proc = p,
+						     .side = -1,
+						     .tid = op->hdr.tid,
+						     .waker_tid = op->waker_tid,
+						     .slept_ns = op->blocked_ns,
+						     .end_ns = op->hdr.ts_ns,
+						     .timed_out = op->ret == 0});
 }
 
 /* Mostly the process that used the object so before; else the one with that pid. */
@@ -126,7 +135,7 @@ static int feed_op(struct model *m, const struct event *ev)
 	if (p->inflight_cnt && !(op->hdr.flags & OPF_ASYNC))
 		inflight_done(m, p, op);
 	if (op->op == OP_WAIT)
-		count_wait(p, op);
+		count_wait(m, p, op);
 	if (!o)
 		return op->chan && mech_class(op->mech) ? -ENOMEM : 0;
 	if (o->chan && p->target)

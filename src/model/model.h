@@ -154,6 +154,7 @@ struct chan {
 	struct list_node in_model;
 
 	/* the model's own */
+	struct model *model;
 	struct list_head objs;    /* struct obj by in_chan */
 	struct list_head holders; /* struct holder by in_chan */
 	struct list_node in_held; /* receives wait for their send; unlinked: next is NULL */
@@ -282,6 +283,17 @@ struct conversation {
 	uint64_t key;
 };
 
+/* A sleep that is over, or a time in which an endpoint could not send. */
+struct blocked {
+	struct proc *proc;
+	struct chan *chan; /* NULL: in poll, select, epoll_wait */
+	enum ep_role role;
+	int side;
+	uint32_t tid, waker_tid; /* 0 unknown */
+	uint64_t slept_ns, end_ns;
+	bool timed_out; /* of poll: nothing happened */
+};
+
 struct loss {
 	uint64_t events; /* all mechanisms */
 	uint64_t by_mech[MECH_MAX];
@@ -295,6 +307,11 @@ struct model_opts {
 	/* Called for every paired message, or NULL. The message lives for the call. */
 	void (*on_message)(void *arg, const struct message *msg);
 	void *on_message_arg;
+	/* Called for every struct blocked, which lives for the call, or NULL. */
+	void (*on_blocked)(void *arg, const struct blocked *b);
+	/* Processes that have a standin are about to be freed: it takes their place. Or NULL. */
+	void (*on_fold)(void *arg);
+	void *on_blocked_arg; /* of both */
 	/*
 	 * Called for every object (id of an EV_OBJ) that the model forgets while the trace goes
 	 * on, or NULL. Should it be used again, it is to be described again.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/blame.h"
 #include "lib/human.h"
 #include "lib/utf8.h"
 #include "model/mech.h"
@@ -133,21 +134,27 @@ static int put_head(const struct view *v)
 	return err;
 }
 
-static void put_culprit(const struct view *v)
+static int put_culprit(const struct view *v)
 {
 	struct strbuf *sb = sink_buf(v->out);
-	struct culprit c = find_culprit(v->m);
+	const struct blame_row *worst;
+	struct blame_table t;
+	int err = blame_table_init(&t, v->info->blame, v->m);
 
-	if (!c.proc)
-		return;
-	strbuf_puts(sb, "\nWaited for most: ");
-	text_on(sb, &v->opts->style, STYLE_BAD);
-	view_put_proc(sb, v, c.proc, 0);
-	text_off(sb, &v->opts->style, STYLE_BAD);
-	strbuf_puts(sb, ", by ");
-	strbuf_printf(sb, "%u process%s for ", c.waiters, c.waiters == 1 ? "" : "es");
-	human_ns(sb, c.others_blocked_ns);
-	strbuf_puts(sb, " in all.\n");
+	worst = err ? NULL : blame_worst(&t, v->m);
+	if (worst) {
+		strbuf_puts(sb, "\nWaited for most: ");
+		text_on(sb, &v->opts->style, STYLE_BAD);
+		view_put_proc(sb, v, worst->proc, 0);
+		text_off(sb, &v->opts->style, STYLE_BAD);
+		strbuf_puts(sb, ", by ");
+		strbuf_printf(sb, "%u process%s for ", worst->waiters,
+			      worst->waiters == 1 ? "" : "es");
+		human_ns(sb, worst->caused_ns);
+		strbuf_puts(sb, " in all.\n");
+	}
+	blame_table_fini(&t);
+	return err;
 }
 
 /* Messages that went in and did not come out: not in any flow, so said here. */
@@ -214,10 +221,10 @@ int report_text(struct sink *out, const struct text_opts *opts, const struct rep
 		err = put_head(&v);
 	if (!err)
 		err = view_blocked(&v);
-	if (!err) {
-		put_culprit(&v);
+	if (!err)
+		err = put_culprit(&v);
+	if (!err)
 		err = view_flows(&v);
-	}
 	if (!err)
 		err = view_quiet_chans(&v);
 	if (!err)

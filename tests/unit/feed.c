@@ -4,9 +4,18 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "analysis/blame.h"
+
 void feed_init_opts(struct feed *f, const struct model_opts *opts)
 {
-	f->m = model_new(opts);
+	struct model_opts with_blame = *opts;
+
+	f->blame = blame_new();
+	assert_non_null(f->blame);
+	with_blame.on_blocked = blame_on_blocked;
+	with_blame.on_fold = blame_on_fold;
+	with_blame.on_blocked_arg = f->blame;
+	f->m = model_new(&with_blame);
 	assert_non_null(f->m);
 }
 
@@ -18,6 +27,7 @@ void feed_init(struct feed *f)
 void feed_fini(struct feed *f)
 {
 	model_free(f->m);
+	blame_free(f->blame);
 }
 
 void feed_raw(struct feed *f, const void *rec)

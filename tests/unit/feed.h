@@ -2,7 +2,7 @@
 /*
  * feed.h - synthetic events for tests of the model.
  *
- * A struct feed owns a model and a clock of its own; every helper builds one
+ * A struct feed owns a model, what it blames, and a clock of its own; every helper builds one
  * record, decodes it as a recording would be, and feeds it. Helpers fail the
  * test when the model refuses an event.
  */
@@ -25,6 +25,7 @@
 
 struct feed {
 	struct model *m;
+	struct blame *blame;
 };
 
 void feed_init(struct feed *f);

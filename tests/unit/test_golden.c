@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "analysis/blame.h"
 #include "export/messages.h"
 #include "feed.h"
 #include "golden_scene.h"
@@ -38,10 +39,14 @@ static void on_message(void *arg, const struct message *msg)
 
 static void play(struct played *pl, const struct scene *s)
 {
-	const struct model_opts opts = {
+	struct model_opts opts = {
 		.start_ns = SCENE_START_NS, .on_message = on_message, .on_message_arg = pl};
 
 	*pl = (struct played){0};
+	opts.on_blocked_arg = pl->info.blame = blame_new();
+	opts.on_blocked = blame_on_blocked;
+	opts.on_fold = blame_on_fold;
+	assert_non_null(opts.on_blocked_arg);
 	sink_init_mem(&pl->text);
 	sink_init_mem(&pl->json);
 	assert_int_equal(message_text_head(&pl->text, 0, false), 0);
@@ -50,6 +55,7 @@ static void play(struct played *pl, const struct scene *s)
 	s->play(&pl->player);
 	assert_int_equal(model_finish(pl->player.model, SCENE_START_NS + s->duration_us * 1000), 0);
 	pl->info = (struct report_info){
+		.blame = opts.on_blocked_arg,
 		.host = "example",
 		.kernel = "6.1.0-test",
 		.arch = "x86_64",
@@ -68,6 +74,7 @@ static void play(struct played *pl, const struct scene *s)
 static void played_fini(struct played *pl)
 {
 	model_free(pl->player.model);
+	blame_free(pl->info.blame);
 	sink_fini(&pl->text);
 	sink_fini(&pl->json);
 }

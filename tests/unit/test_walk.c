@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "analysis/analysis.h"
+#include "analysis/blame.h"
 #include "export/report.h"
 #include "export/walk.h"
 
@@ -112,7 +112,7 @@ static void test_no_foreign_culprit(void **state)
 {
 	struct ev_op op = op_make(MECH_PIPE, OP_RECV, 1, 0, T0 + SEC, T0 + 5 * SEC, 5);
 	struct feed *f = *state;
-	struct proc *culprit;
+	struct blame_table t;
 
 	for (uint32_t target = 0; target < 2; target++) {
 		talk(f, 1 + 2 * target, target ? TARGET : STRANGER, FRIEND);
@@ -121,8 +121,11 @@ static void test_no_foreign_culprit(void **state)
 		op.hdr.flags &= ~(uint32_t)OPF_TARGET;
 		op.blocked_ns = 4 * SEC;
 		feed_op(f, &op);
-		culprit = find_culprit(f->m).proc;
-		assert_int_equal(culprit ? culprit->pid : 0, target ? FRIEND : 0);
+		assert_int_equal(blame_table_init(&t, f->blame, f->m), 0);
+		assert_int_equal(t.cnt, target);
+		if (target)
+			assert_int_equal(t.rows[0].proc->pid, FRIEND);
+		blame_table_fini(&t);
 	}
 }
 
