@@ -53,6 +53,10 @@ static int grow(struct chain *c, const struct graph *g, size_t at)
 		other = graph_of_proc(g, helpers[i]);
 		if (!other || (next && other->proc == next->proc) || c->cnt >= CHAIN_ROWS_MAX)
 			continue;
+		if (other->proc == w->proc && w->outside) { /* has both ends, on purpose */
+			shown++;
+			continue;
+		}
 		err = row_add(c, other, depth, false);
 		shown++; /* what it waits for itself is another story */
 	}
@@ -232,8 +236,13 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 	find_put_proc(sb, w->proc, w->tid);
 	strbuf_puts(sb, w != from ? ", which " : " ");
 	wait_put(sb, w);
-	if (w->outside && !w->timed)
+	if (w->timed && w->kind != WAIT_SLEEP && w->task->until_ns > w->task->seen_ns) {
+		strbuf_puts(sb, ", for another ");
+		human_ns(sb, w->task->until_ns - w->task->seen_ns);
+		strbuf_puts(sb, " at most");
+	} else if (w->outside) {
 		put_outside(sb, w);
+	}
 	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't')
 		strbuf_printf(sb, "; `kill -CONT %u` lets it go on", w->proc->pid);
 	strbuf_putc(sb, '.');

@@ -3,7 +3,8 @@
 import os
 import signal
 
-from lib import MS, Broken, case, channel_named, endpoints, flow_between, load_truth, wait_for
+from lib import (MS, Broken, case, channel_named, children, endpoints, flow_between, load_truth,
+                 wait_for)
 
 SHARE, LEAST = 0.02, 1 * MS
 
@@ -138,13 +139,8 @@ def blocked_receiver_attach(t):
         raise Broken("nothing to look at")
     b = report["blocked_now"][0]
     t.equal("operation", "recv", b["operation"])
-    t.equal("waits for", [(names["send-0"], "send-0", "running")],
+    t.equal("waits for", [(names["send-0"], "send-0", "asleep")],
             [(w["pid"], w["comm"], w["state"]) for w in b["waits_for"]])
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as f:
-        return [int(k) for k in f.read().split()]
 
 
 def in_call(pid):

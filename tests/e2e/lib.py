@@ -277,6 +277,11 @@ def wait_for(what, condition, timeout=10):
     raise Broken(f"waited {timeout} s in vain: {what}")
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(k) for k in f.read().split()]
+
+
 def task_state(pid):
     """The letter of proc(5): R, S, D, Z ...; None when there is no such process."""
     try:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""ipcspy why: the root cause of what hangs, and no alarm for what is idle."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from cases_stuck import start_stuck
+from lib import case, children, wait_for
+
+
+def why(t, *args):
+    r = t.run([t.ipcspy, "why", "--format", "json", *map(str, args)])
+    return json.loads(r.out)
+
+
+def kinds(report, pids):
+    """Findings above info about these processes; others may be stuck on the machine, too."""
+    return [(f["kind"], f["severity"]) for f in report["findings"]
+            if f["severity"] != "info" and set(f["pids"]) & set(pids)]
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
+@case()
+def why_deadlock(t):
+    """Two processes and two full pipes."""
+    truth = start_stuck(t, "deadlock")
+    pids = [s["pid"] for s in truth["stuck"]]
+    one = why(t, pids[0])["why"][0]
+    t.equal("stuck", True, one["stuck"])
+    t.equal("the chain", pids + pids[:1], [row["pid"] for row in one["chain"]])
+    t.ok("verdict", one["verdict"].startswith("Deadlock: "), one["verdict"])
+    for row in one["chain"][:2]:
+        t.equal("how full", (65536, 65536),
+                (row["channel"]["backlog"], row["channel"]["capacity"]))
+    t.equal("findings", [("deadlock", "critical")], kinds(why(t, "-a"), pids))
+
+
+@case()
+def why_leak(t):
+    """A reader that holds the only write end."""
+    pid = start_stuck(t, "leak")["stuck"][0]["pid"]
+    one = why(t, pid)["why"][0]
+    t.equal("stuck", True, one["stuck"])
+    t.equal("root", pid, one["root"]["pid"])
+    found = [f for f in why(t, "-a")["findings"] if pid in f["pids"]]
+    t.equal("findings", [("end-leak", "critical")], [(f["kind"], f["severity"]) for f in found])
+    t.ok("both descriptors", found and len({fd["fd"] for fd in found[0]["fds"]}) == 2, str(found))
+
+
+@case()
+def why_stopped_stage(t):
+    """The stage in the middle of a shell's pipeline is stopped."""
+    p = t.start(["bash", "-c", "yes | cat | sleep 1000"], stdout=subprocess.DEVNULL)
+    kids = wait_for("three stages", lambda: len(children(p.pid)) == 3 and children(p.pid))
+    wait_for("their programs", lambda: open(f"/proc/{kids[1]}/comm").read() == "cat\n")
+    os.kill(kids[1], signal.SIGSTOP)
+    wait_for("the stop", lambda: state_of(kids[1]) == "T")
+    wait_for("a full pipe", lambda: state_of(kids[0]) == "S")
+    one = why(t, kids[0])["why"][0]
+    t.equal("root", (kids[1], "stopped"), (one["root"]["pid"], one["root"]["state"]))
+    t.ok("what to do", f"kill -CONT {kids[1]}" in one["verdict"], one["verdict"])
+    t.equal("findings", [("stopped-peer", "warning")], kinds(why(t, "-a"), kids))
+
+
+CHILD_WITH_FULL_PIPE = """
+import subprocess
+subprocess.Popen(["head", "-c", "300000", "/dev/zero"], stdout=subprocess.PIPE).wait()
+"""
+
+
+@case()
+def why_unread_child(t):
+    """A parent waits for its child, which writes what nobody reads."""
+    p = t.start([sys.executable, "-c", CHILD_WITH_FULL_PIPE])
+    kid = wait_for("a child", lambda: children(p.pid))[0]
+    wait_for("its program", lambda: open(f"/proc/{kid}/comm").read() == "head\n")
+    wait_for("a full pipe", lambda: state_of(kid) == "S" and state_of(p.pid) == "S")
+    one = why(t, p.pid)["why"][0]
+    t.equal("the chain", [(p.pid, "wait4"), (kid, "write"), (p.pid, "wait4")],
+            [(row["pid"], row["syscall"]) for row in one["chain"]])
+    t.equal("findings", [("deadlock", "critical")], kinds(why(t, "-a"), [p.pid, kid]))
+
+
+IDLE = """
+import os, select, signal, socket
+for i in range(300):
+    if not os.fork():
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        e = select.epoll()
+        e.register(s, select.EPOLLIN)
+        e.poll()
+r, w = os.pipe()
+os.set_blocking(w, False)
+signal.set_wakeup_fd(w)
+select.select([r], [], [])
+"""
+
+
+@case()
+def why_idle(t):
+    """Servers in epoll, a self-pipe, a pipeline at rest: nobody is stuck."""
+    p = t.start([sys.executable, "-c", IDLE])
+    wait_for("the servers", lambda: len(children(p.pid)) == 300)
+    shell = t.start(["bash", "-c", "sleep 1000 | cat | wc -l"], stdout=subprocess.DEVNULL)
+    kids = wait_for("three stages", lambda: len(children(shell.pid)) == 3 and children(shell.pid))
+    pids = [p.pid, shell.pid, *children(p.pid), *kids]
+    for _ in range(5):
+        report = why(t, "-a")
+        t.equal("findings", [], kinds(report, pids))
+        t.equal("stuck", [], [w for w in report["why"] if w["pid"] in pids])
+    one = why(t, kids[2])["why"][0]
+    t.equal("root", (kids[0], "asleep"), (one["root"]["pid"], one["root"]["state"]))
+
+
+@case()
+def why_errors(t):
+    """Processes that are not there, and nonsense."""
+    r = t.run([t.ipcspy, "why", "999999999"], expect=1)
+    t.ok("it says so", b"no process 999999999" in r.err, r.err.decode())
+    t.run([t.ipcspy, "why"], expect=2)
+    t.run([t.ipcspy, "why", "x"], expect=2)
+    t.run([t.ipcspy, "why", "-a", "1"], expect=2)
