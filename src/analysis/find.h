@@ -9,6 +9,7 @@
 #ifndef IPCSPY_ANALYSIS_FIND_H
 #define IPCSPY_ANALYSIS_FIND_H
 
+#include "analysis/blame.h"
 #include "analysis/findings.h"
 #include "analysis/graph.h"
 
@@ -32,6 +33,7 @@ bool find_has(const struct findings *f, const struct chan *c);
 int find_unsynchronised_shm(struct findings *f, const struct model *m, const struct chan *c);
 int find_full_queue(struct findings *f, const struct model *m, const struct chan *c);
 int find_coalesced_signals(struct findings *f, const struct model *m, const struct chan *c);
+int find_slow(struct findings *f, const struct model *m, const struct blame_table *t);
 int find_knots(struct findings *f, const struct graph *g);     /* deadlock, end-leak, ... */
 int find_stopped(struct findings *f, const struct graph *g);   /* stopped-peer */
 int find_one_sided(struct findings *f, const struct graph *g); /* no-reader, no-writer */

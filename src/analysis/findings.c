@@ -89,10 +89,23 @@ int findings_init_moment(struct findings *f, const struct model *m)
 	return find_moment(f, m);
 }
 
-int findings_init(struct findings *f, const struct model *m)
+static int find_blamed(struct findings *f, const struct model *m, struct blame *blame)
+{
+	struct blame_table t;
+	int err = blame_table_init(&t, blame, m);
+
+	if (!err)
+		err = find_slow(f, m, &t);
+	blame_table_fini(&t);
+	return err;
+}
+
+int findings_init(struct findings *f, const struct model *m, struct blame *blame)
 {
 	int err = findings_init_moment(f, m);
 
+	if (!err)
+		err = find_blamed(f, m, blame);
 	for (size_t i = 0; i < sizeof(by_chan) / sizeof(by_chan[0]); i++) {
 		list_for_each (c, model_chans(m), struct chan, in_model)
 			if (!err && chan_concerns_target(c))

@@ -13,6 +13,8 @@
 #include "lib/strbuf.h"
 #include "model/model.h"
 
+struct blame;
+
 enum severity {
 	SEVERITY_INFO = 0,     /* may be as it should be */
 	SEVERITY_WARNING = 1,  /* somebody should look */
@@ -41,8 +43,8 @@ struct findings {
 	size_t cnt, cap;
 };
 
-/* Runs all detectors. Returns 0 or -ENOMEM; fini in both cases. */
-int findings_init(struct findings *f, const struct model *m);
+/* Runs all detectors; blame of the trace, or NULL. Returns 0 or -ENOMEM; fini in both cases. */
+int findings_init(struct findings *f, const struct model *m, struct blame *blame);
 /* Only those that need no more than one moment: who is stuck. */
 int findings_init_moment(struct findings *f, const struct model *m);
 void findings_fini(struct findings *f);

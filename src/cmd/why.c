@@ -194,7 +194,7 @@ static int tell_json(struct why *y)
 	json_array(j, "why");
 	err = each(y, put_json);
 	json_end(j);
-	err = err ? err : findings_json(j, y->model, true);
+	err = err ? err : findings_moment_json(j, y->model);
 	json_end(j);
 	return err ? err : json_finish(j);
 }

@@ -31,21 +31,36 @@ static void put_proofs(struct json *j, const struct finding *f)
 	json_end(j);
 }
 
-int findings_json(struct json *j, const struct model *m, bool moment)
+static void put_findings(struct json *j, const struct findings *f)
 {
-	struct findings f;
-	int err = moment ? findings_init_moment(&f, m) : findings_init(&f, m);
-
 	json_array(j, "findings");
-	for (size_t i = 0; !err && i < f.cnt; i++) {
+	for (size_t i = 0; i < f->cnt; i++) {
 		json_object(j, NULL);
-		json_str(j, "kind", f.v[i].kind);
-		json_str(j, "severity", severity_name(f.v[i].severity));
-		put_proofs(j, &f.v[i]);
-		json_str(j, "text", f.v[i].text);
+		json_str(j, "kind", f->v[i].kind);
+		json_str(j, "severity", severity_name(f->v[i].severity));
+		put_proofs(j, &f->v[i]);
+		json_str(j, "text", f->v[i].text);
 		json_end(j);
 	}
 	json_end(j);
+}
+
+int findings_moment_json(struct json *j, const struct model *m)
+{
+	struct findings f;
+	int err = findings_init_moment(&f, m);
+
+	put_findings(j, &f);
+	findings_fini(&f);
+	return err;
+}
+
+int findings_json(struct json *j, const struct model *m, struct blame *blame)
+{
+	struct findings f;
+	int err = findings_init(&f, m, blame);
+
+	put_findings(j, &f);
 	findings_fini(&f);
 	return err;
 }

@@ -526,7 +526,7 @@ int report_json(struct json *j, const char *key, const struct report_info *info,
 	if (!err)
 		err = put_blame(j, info, m);
 	if (!err)
-		err = findings_json(j, m, false);
+		err = findings_json(j, m, info->blame);
 	json_end(j);
 	err = err ? err : j->err;
 out:

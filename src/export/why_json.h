@@ -8,10 +8,15 @@
 #include "analysis/chain.h"
 #include "export/json.h"
 
+struct blame;
+
 /* One member of the array "why". Returns 0 or -ENOMEM. */
 int why_json(struct json *j, const struct graph *g, const struct wait *from);
 
-/* The array "findings", of one moment or of a trace. Returns 0 or -ENOMEM. */
-int findings_json(struct json *j, const struct model *m, bool moment);
+/* The array "findings", of one moment. Returns 0 or -ENOMEM. */
+int findings_moment_json(struct json *j, const struct model *m);
+
+/* The same of a trace; blame may be NULL. */
+int findings_json(struct json *j, const struct model *m, struct blame *blame);
 
 #endif

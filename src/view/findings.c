@@ -58,7 +58,8 @@ int view_findings(const struct view *v)
 	const struct text_style *style = &v->opts->style;
 	struct strbuf *sb = sink_buf(v->out);
 	struct findings f;
-	int err = v->moment ? findings_init_moment(&f, v->m) : findings_init(&f, v->m);
+	int err = v->moment ? findings_init_moment(&f, v->m)
+			    : findings_init(&f, v->m, v->info->blame);
 
 	if (!err && f.cnt) {
 		strbuf_putc(sb, '\n');

@@ -40,7 +40,7 @@ static void expect(struct feed *f, const char *kind, enum severity severity, con
 	struct findings found;
 
 	scene_end(f);
-	assert_int_equal(findings_init(&found, f->m), 0);
+	assert_int_equal(findings_init(&found, f->m, f->blame), 0);
 	assert_int_equal(found.cnt, 1);
 	assert_string_equal(found.v[0].kind, kind);
 	assert_string_equal(severity_name(found.v[0].severity), severity_name(severity));
@@ -57,7 +57,7 @@ static void expect_none(struct feed *f)
 	struct findings found;
 
 	scene_end(f);
-	assert_int_equal(findings_init(&found, f->m), 0);
+	assert_int_equal(findings_init(&found, f->m, f->blame), 0);
 	if (found.cnt)
 		fail_msg("%s: %s", found.v[0].kind, found.v[0].text);
 	findings_fini(&found);
@@ -319,6 +319,41 @@ static void test_no_full_queue(void **state)
 	expect_none(*state);
 }
 
+/* 100 messages; each time A waits for room, or B for something to read, most of the time. */
+static void talk(struct feed *f, bool receiver_is_slow)
+{
+	scene_end(f);
+	feed_pipe(f, 1);
+	for (uint64_t t = T0; t < T0 + SEC; t += 10 * MS) {
+		struct ev_op w = op_make(MECH_PIPE, OP_SEND, 1, A, t, t + 9 * MS, 5);
+		struct ev_op r = op_make(MECH_PIPE, OP_RECV, 1, B, t, t + 9 * MS + 10, 5);
+
+		if (receiver_is_slow)
+			w.blocked_ns = 8 * MS;
+		else
+			r.blocked_ns = 8 * MS;
+		feed_op(f, &w);
+		feed_op(f, &r);
+	}
+	scene_begin(f);
+}
+
+static void test_slow_consumer(void **state)
+{
+	const uint32_t pids[] = {B, A};
+
+	talk(*state, true);
+	expect(*state, "slow-consumer", SEVERITY_INFO, pids, 2, "b[20] keeps 1 process waiting");
+}
+
+static void test_slow_producer(void **state)
+{
+	const uint32_t pids[] = {A, B};
+
+	talk(*state, false);
+	expect(*state, "slow-producer", SEVERITY_INFO, pids, 2, "a[10] keeps 1 process waiting");
+}
+
 static void test_coalesced(void **state)
 {
 	struct ev_obj o = obj_make(MECH_SIGNAL, 6, T0);
@@ -362,6 +397,8 @@ int main(void)
 		T(test_strangers),
 		T(test_full_queue),
 		T(test_no_full_queue),
+		T(test_slow_consumer),
+		T(test_slow_producer),
 		T(test_coalesced),
 	};
 

@@ -91,7 +91,7 @@ static size_t find(const struct feed *f, uint64_t now_ns, enum severity *severit
 	size_t cnt;
 
 	model_advance(f->m, now_ns);
-	assert_int_equal(findings_init(&found, f->m), 0);
+	assert_int_equal(findings_init(&found, f->m, NULL), 0);
 	cnt = found.cnt;
 	if (cnt) {
 		assert_string_equal(found.v[0].kind, "unsynchronised-shm");
