@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from lib import Broken, Skip, case, task_state, wait_for
+from lib import Broken, case, task_state, wait_for
 
 PYTHON = "/usr/bin/python3"
 WHY = ["none", "sleep", "child", "lock", "open", "disk", "stopped", "vfork", "other"]
@@ -190,12 +190,6 @@ def look_continued(t):
     t.equal("it waits for no channel", [], look.of("inflight", sleeps))
     t.between("nanosleep ends", begin + 60 * NSEC, end + 60 * NSEC,
               look.task(t, sleeps)["until_ns"])
-
-
-@case(live=False)
-def look_disk(t):
-    """Uninterruptible sleep."""
-    raise Skip("no disk that waits can be made")
 
 
 @case()
