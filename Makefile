@@ -58,7 +58,7 @@ $(BUILD)/ipcspy: $(BUILD)/src/cmd/main.o $(LIB_OBJ)
 
 $(BUILD)/ipcspy-demo: $(DEMO_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -lm -pthread
 
 $(BUILD)/%.bpf.o: %.bpf.c
 	$(call say,CLANG,$@)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "conn.h"
 #include "exchange.h"
 
 #define TURN_POLL_NS (100 * DEMO_NS_PER_US)
@@ -34,7 +35,7 @@ static ssize_t conn_recv(struct port *p, void *buf, size_t len)
 	return recv(p->fd, buf, len, 0);
 }
 
-static const struct port_ops stream_port = {.send = conn_send, .recv = conn_recv, .stream = true};
+const struct port_ops conn_stream_port = {.send = conn_send, .recv = conn_recv, .stream = true};
 static const struct port_ops packet_port = {.send = conn_send, .recv = conn_recv};
 
 struct conn_type {
@@ -61,6 +62,16 @@ static int conn_of(const struct demo_run *run, unsigned int s, unsigned int r)
 	return k % o->senders == s && k % o->receivers == r ? (int)k : -1;
 }
 
+int conn_pair(struct demo_run *run, struct demo_chan *c, int type, int fds[2])
+{
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds))
+		return run_fail_errno(run, -errno, "cannot make a socket pair");
+	c->ino[0] = exchange_inode(fds[0]);
+	c->ino[1] = exchange_inode(fds[1]);
+	snprintf(c->name, sizeof(c->name), "unix:[%" PRIu64 "]", c->ino[0]);
+	return 0;
+}
+
 static int setup_pairs(struct exchange *x, const struct conn_type *t)
 {
 	unsigned int cnt = conn_cnt(x->run);
@@ -69,11 +80,7 @@ static int setup_pairs(struct exchange *x, const struct conn_type *t)
 	for (unsigned int k = 0; !err && k < cnt; k++) {
 		struct demo_chan *c = exchange_chan(x, k);
 
-		if (socketpair(t->family, t->type | SOCK_CLOEXEC, 0, &x->fds[2 * k]))
-			return run_fail_errno(x->run, -errno, "cannot make a socket pair");
-		c->ino[0] = exchange_inode(x->fds[2 * k]);
-		c->ino[1] = exchange_inode(x->fds[2 * k + 1]);
-		snprintf(c->name, sizeof(c->name), "unix:[%" PRIu64 "]", c->ino[0]);
+		err = conn_pair(x->run, c, t->type, &x->fds[2 * k]);
 	}
 	return err;
 }
@@ -217,7 +224,7 @@ static int seqpacket_check(struct demo_run *run)
 	.open_recv = conn_open_recv
 
 static const struct exchange_ops stream_exchange = {
-	.mechanism = "unix-stream", .port = &stream_port, .setup = stream_setup, CONN_OPS};
+	.mechanism = "unix-stream", .port = &conn_stream_port, .setup = stream_setup, CONN_OPS};
 
 static const struct exchange_ops seqpacket_exchange = {.mechanism = "unix-seqpacket",
 						       .port = &packet_port,
@@ -226,7 +233,7 @@ static const struct exchange_ops seqpacket_exchange = {.mechanism = "unix-seqpac
 						       CONN_OPS};
 
 static const struct exchange_ops tcp_exchange = {
-	.mechanism = "tcp", .port = &stream_port, .setup = tcp_setup, CONN_OPS};
+	.mechanism = "tcp", .port = &conn_stream_port, .setup = tcp_setup, CONN_OPS};
 
 static int stream_run(struct demo_run *run)
 {

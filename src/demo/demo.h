@@ -42,8 +42,11 @@ enum demo_opt {
 	DEMO_OPT_CANONICAL = 1u << 18,
 	DEMO_OPT_OUTPUT = 1u << 19,
 	DEMO_OPT_PULL = 1u << 20,
-	DEMO_OPT_TAKER = 1u << 20,
-	DEMO_OPT_STANDARD = 1u << 21,
+	DEMO_OPT_TAKER = 1u << 21,
+	DEMO_OPT_STANDARD = 1u << 22,
+	DEMO_OPT_PARTIES = 1u << 23,
+	DEMO_OPT_MIXED = 1u << 24,
+	DEMO_OPT_STAGES = 1u << 25,
 };
 
 /* What every workload that exchanges messages between senders and receivers heeds. */
@@ -75,6 +78,9 @@ struct demo_opts {
 	const char *select;  /* how receivers choose among types, NULL: any */
 	const char *taker;   /* signals: how receivers take them, NULL: by handler */
 	bool standard;       /* signals: of a number that is not queued */
+	uint64_t parties;    /* processes of a scenario */
+	uint64_t stages;     /* of a pipeline */
+	bool mixed;          /* deadlock: a mechanism each */
 	const char *truth;   /* file, "-" for stdout, NULL none */
 };
 
@@ -111,6 +117,11 @@ struct demo_workload {
 	ROW(pipeline)       \
 	ROW(deadlock)       \
 	ROW(leak)           \
+	ROW(end_leak)       \
+	ROW(stopped)        \
+	ROW(idle)           \
+	ROW(selfpipe)       \
+	ROW(convoy)         \
 	ROW(mixed)
 
 #define DEMO_DECLARE(id) extern const struct demo_workload demo_##id;

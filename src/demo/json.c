@@ -89,6 +89,12 @@ void json_u64(struct json *j, const char *key, uint64_t v)
 	fprintf(j->to, "%" PRIu64, v);
 }
 
+void json_null(struct json *j, const char *key)
+{
+	next(j, key);
+	fputs("null", j->to);
+}
+
 void json_bool(struct json *j, const char *key, bool v)
 {
 	next(j, key);

@@ -21,6 +21,7 @@ struct json {
 void json_begin(struct json *j, const char *key, char bracket);
 void json_end(struct json *j, char bracket);
 void json_u64(struct json *j, const char *key, uint64_t v);
+void json_null(struct json *j, const char *key);
 void json_bool(struct json *j, const char *key, bool v);
 
 /* s may hold any bytes: control characters are escaped, what is not UTF-8 becomes U+FFFD. */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "exchange.h"
+#include "msgqueue.h"
 
 /* What an unprivileged process may have: mq_overview(7), msgget(2). */
 #define MQ_SIZE_MAX  8192
@@ -161,7 +162,8 @@ static ssize_t sysv_port_send(struct port *p, const void *buf, size_t len)
 
 static ssize_t sysv_port_recv(struct port *p, void *buf, size_t len)
 {
-	const struct sysv_choice *want = p->arg;
+	static const struct sysv_choice any;
+	const struct sysv_choice *want = p->arg ? p->arg : &any;
 	ssize_t n = msgrcv(sysv_id, &sysv_buf, len, want->wanted, want->flags);
 
 	if (n < 0)
@@ -175,7 +177,7 @@ static ssize_t sysv_port_recv(struct port *p, void *buf, size_t len)
 	return n;
 }
 
-static const struct port_ops sysv_port = {.send = sysv_port_send, .recv = sysv_port_recv};
+const struct port_ops sysv_port = {.send = sysv_port_send, .recv = sysv_port_recv};
 
 /* How receivers choose: --select. */
 static bool selects(const struct demo_run *run, const char *how)
@@ -216,12 +218,11 @@ static uint64_t sysv_expect(const struct demo_run *run, unsigned int r)
 	return r ? share(all - of_type(run, 0), run->opts.receivers - 1, r - 1) : of_type(run, 0);
 }
 
-static int sysv_setup(struct exchange *x)
+int sysv_make(struct demo_run *run, struct demo_chan *c)
 {
-	struct demo_chan *c = exchange_chan(x, 0);
 	key_t key = 0;
 
-	sysv_types = x->run->opts.types;
+	sysv_types = run->opts.types;
 	for (int i = 0; i < KEY_TRIES && sysv_id < 0; i++) {
 		key = KEY_BASE + (getpid() * KEY_TRIES + i) % 0x100000;
 		sysv_id = msgget(key, IPC_CREAT | IPC_EXCL | 0600);
@@ -229,17 +230,28 @@ static int sysv_setup(struct exchange *x)
 			break;
 	}
 	if (sysv_id < 0)
-		return run_fail_errno(x->run, -errno, "cannot make a message queue");
+		return run_fail_errno(run, -errno, "cannot make a message queue");
+	c->mechanism = "sysv-msg";
 	snprintf(c->name, sizeof(c->name), "msg:0x%x/%d", (unsigned int)key, sysv_id);
 	return 0;
+}
+
+static int sysv_setup(struct exchange *x)
+{
+	return sysv_make(x->run, exchange_chan(x, 0));
+}
+
+void sysv_remove(void)
+{
+	if (sysv_id >= 0)
+		msgctl(sysv_id, IPC_RMID, NULL);
+	sysv_id = -1;
 }
 
 static void sysv_teardown(struct exchange *x)
 {
 	(void)x;
-	if (sysv_id >= 0)
-		msgctl(sysv_id, IPC_RMID, NULL);
-	sysv_id = -1;
+	sysv_remove();
 }
 
 static int sysv_open_send(struct exchange *x, unsigned int idx, struct port *ports)

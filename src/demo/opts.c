@@ -13,6 +13,7 @@
 #define MAX_MESSAGES   ((uint64_t)1000000000)
 #define MAX_SIZE       ((uint64_t)16 << 20)
 #define MAX_PROCS      ((uint64_t)256)
+#define MAX_PARTIES    ((uint64_t)4096)
 #define MAX_RATE       ((uint64_t)10000000)
 #define MAX_PRIORITIES ((uint64_t)32768) /* sysconf(_SC_MQ_PRIO_MAX) */
 #define MAX_DURATION   (7 * 24 * 3600 * DEMO_NS_PER_S)
@@ -80,6 +81,10 @@ static const struct opt_row rows[] = {
 	 "receivers take signals by handler, wait or fd"},
 	{"standard", 0, DEMO_OPT_STANDARD, KIND_FLAG, AT(standard), 0, 0, NULL,
 	 "a standard signal: what comes while one is pending is lost"},
+	{"parties", 0, DEMO_OPT_PARTIES, KIND_NUMBER, AT(parties), 2, MAX_PARTIES, "N",
+	 "processes that take part"},
+	{"mixed", 0, DEMO_OPT_MIXED, KIND_FLAG, AT(mixed), 0, 0, NULL,
+	 "three parties over a pipe, a unix socket and a System V queue"},
 	{"truth", 't', 0, KIND_TEXT, AT(truth), 0, 0, "FILE",
 	 "write what really happened as JSON, \"-\": to stdout"},
 	{"help", 'h', 0, KIND_HELP, 0, 0, 0, NULL, "print this and exit"},

@@ -305,6 +305,23 @@ static void put_stuck(struct json *j, const struct demo_run *run, const struct t
 	json_end(j, ']');
 }
 
+static void put_finding(struct json *j, const struct demo_run *run)
+{
+	const struct truth_finding *f = run->finding;
+
+	if (!f) {
+		json_null(j, "finding");
+		return;
+	}
+	json_begin(j, "finding", '{');
+	json_str(j, "kind", f->kind);
+	json_begin(j, "pids", '[');
+	for (unsigned int i = 0; i < f->proc_cnt; i++)
+		json_u64(j, NULL, (uint64_t)run->procs[f->procs[i]].pid);
+	json_end(j, ']');
+	json_end(j, '}');
+}
+
 static void put_map(struct json *j, const struct demo_shared *shared, pid_t pid, const char *comm)
 {
 	json_begin(j, NULL, '{');
@@ -423,6 +440,7 @@ int truth_write(struct demo_run *run, const struct truth_stuck *stuck, size_t st
 	put_shared(&j, run);
 	put_planned(&j, run);
 	put_stuck(&j, run, stuck, stuck_cnt);
+	put_finding(&j, run);
 	json_end(&j, '}');
 	free(scratch);
 	err = truth_commit(t);

@@ -25,7 +25,8 @@
  *              "rights" }] }: memory that all map, only where the workload is about it,
  *   "planned": { "send_blocked_ns", "recv_blocked_ns" },
  *   "stuck":   [{ "pid", "comm", "operation": "send"|"recv", "channel", "channel_index",
- *                 "since_ns", "waits_for": [pid] }] }
+ *                 "since_ns", "waits_for": [pid] }],
+ *   "finding": { "kind", "pids": [pid] } or null }
  *
  * messages, bytes   What a sender sent, what a receiver received. Flows are the receivers' count.
  * calls             Calls that moved data or saw the end of it, on all the process's channels.
@@ -40,6 +41,10 @@
  * latency_exact     The sleep is known (blocked_method "asleep") or there was none.
  * count             May be below messages: at most 4 Mi messages are kept, evenly over the senders,
  *                   the first of each. Quantiles are sample values (nearest rank).
+ *
+ * stuck             Who is inside a call for as long as the run lasts, and who would have to move.
+ * finding           What a look at them has to say, and the processes that it has to name; null:
+ *                   all is as it should be, however long they wait.
  *
  * A truth is written whole or not at all: to a temporary file that is renamed,
  * unless FILE is something else than a regular file.
@@ -56,6 +61,13 @@ struct truth_file;
 struct truth_stuck {
 	unsigned int proc, chan, waits_for; /* indices on the board */
 	const char *operation;
+};
+
+/* What is wrong, as ipcspy spells it. Both borrowed. */
+struct truth_finding {
+	const char *kind;
+	const unsigned int *procs; /* proc_cnt indices on the board */
+	unsigned int proc_cnt;
 };
 
 /* Opens for writing, before anything runs. path is borrowed. Returns 0 or -errno. */

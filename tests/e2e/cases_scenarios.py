@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Why is it stuck: scenarios whose root cause is known, and healthy ones."""
+import os
+import time
+
+from lib import MS, Broken, case, load_truth, strict_json, wait_for
+
+BOUND_MS = 500  # of one look at a thousand processes
+
+
+def scenario(t, *args):
+    """Starts a scenario. Returns its truth, which is written when all is in place."""
+    path = t.new_path(".truth")
+    p = t.start([t.demo, *args, "--truth", path])
+    wait_for("the truth of a scenario that is in place",
+             lambda: os.path.exists(path) or p.poll() is not None, timeout=30)
+    return load_truth(path)
+
+
+def why(t, *args):
+    """One look, as a dictionary."""
+    r = t.run([t.ipcspy, "why", *map(str, args), "--format", "json"])
+    try:
+        return strict_json(r.out)
+    except ValueError as e:
+        raise Broken(f"no JSON: {e}: {r.out[:200]!r}")
+
+
+def answer(t, pid):
+    """What it says about one process."""
+    found = [a for a in why(t, pid)["why"] if a["pid"] == pid]
+    if not t.equal(f"answers about {pid}", 1, len(found)):
+        raise Broken("no answer")
+    return found[0]
+
+
+def demo_pids(truth):
+    return {p["pid"] for p in truth["senders"] + truth["receivers"]} | {truth["pid"]}
+
+
+def serious(doc, pids):
+    """Findings above info that name one of these processes: (kind, pids)."""
+    return [(f["kind"], sorted(set(f["pids"]))) for f in doc["findings"]
+            if f["severity"] != "info" and pids & set(f["pids"])]
+
+
+def expected(truth):
+    f = truth["finding"]
+    return [(f["kind"], sorted(f["pids"]))] if f else []
+
+
+def same_channel(row, truth, s):
+    """Is the channel of this line of the chain the one that the truth names?"""
+    chan = truth["channels"][s["channel_index"]]
+    c = row["channel"] or {}
+    return (c.get("mechanism"), c.get("name")) == (chan["mechanism"], chan["name"])
+
+
+def check_chain(t, truth, answered, stuck):
+    """From one that is stuck along waits_for, as far as the truth goes."""
+    s, seen = stuck, set()
+    for row in answered["chain"]:
+        who = f"{stuck['comm']}: line {row['depth']} of its chain"
+        if not t.equal(f"{who}: who", s["pid"], row["pid"]):
+            return
+        seen.add(s["pid"])
+        t.ok(f"{who}: waits on the channel", same_channel(row, truth, s), str(row["channel"]))
+        t.equal(f"{who}: operation", s["operation"], row["operation"])
+        following = [n for n in truth["stuck"] if n["pid"] == s["waits_for"][0]]
+        if not following or following[0]["pid"] in seen:
+            return
+        s = following[0]
+
+
+def check_stuck(t, truth, stuck=True, roots=None):
+    """Each of them has the root cause named that the truth knows, and only the finding is
+    found that is to be found. roots: what they may be, else the last one of the chain."""
+    for s in truth["stuck"]:
+        a = answer(t, s["pid"])
+        t.equal(f"{s['comm']}: is stuck", stuck, a["stuck"])
+        check_chain(t, truth, a, s)
+        t.ok(f"{s['comm']}: root cause", a["root"]["pid"] in roots,
+             f"{a['root']}, not one of {sorted(roots)}")
+    doc = why(t, "-a")
+    t.equal("findings above info", expected(truth), serious(doc, demo_pids(truth)))
+    told = {row["pid"] for a in doc["why"] for row in a["chain"]} & demo_pids(truth)
+    want = {s["pid"] for s in truth["stuck"]} if stuck else set()
+    t.ok("all who are stuck are told of", want <= told, f"{sorted(want)}, told: {sorted(told)}")
+    return doc
+
+
+@case(params=[("2",), ("3",), ("7",)])
+def why_deadlock(t, parties):
+    """A ring over pipes: the chain comes back to where it began."""
+    truth = scenario(t, "deadlock", "--parties", parties)
+    t.equal("processes that are stuck", int(parties), len(truth["stuck"]))
+    check_stuck(t, truth, roots={s["pid"] for s in truth["stuck"]})
+
+
+@case()
+def why_deadlock_mixed(t):
+    """A pipe, a unix socket and a System V queue, in one ring."""
+    truth = scenario(t, "deadlock", "--mixed")
+    t.equal("mechanisms", ["pipe", "unix-stream", "sysv-msg"],
+            [c["mechanism"] for c in truth["channels"]])
+    check_stuck(t, truth, roots={s["pid"] for s in truth["stuck"]})
+
+
+@case(params=[("leak",), ("end-leak",)])
+def why_end_leak(t, workload):
+    """Whoever has the write end is the root cause, and it is said through which descriptor."""
+    truth = scenario(t, workload)
+    keeper = truth["stuck"][-1]["pid"]
+    doc = check_stuck(t, truth, roots={keeper})
+    found = [f for f in doc["findings"] if f["kind"] == "end-leak" and keeper in f["pids"]]
+    want = {fd for fd in pipe_ends(keeper, truth["channels"][0]["name"]) if writable(keeper, fd)}
+    got = {f["fd"] for f in found[0]["fds"] if f["pid"] == keeper} if found else set()
+    t.ok("the write end is among the descriptors", want and want <= got, f"{want}, {got}")
+
+
+def pipe_ends(pid, name):
+    """Descriptors of a process that are this pipe."""
+    directory = f"/proc/{pid}/fd"
+    return [int(fd) for fd in os.listdir(directory) if os.readlink(f"{directory}/{fd}") == name]
+
+
+def writable(pid, fd):
+    with open(f"/proc/{pid}/fdinfo/{fd}") as f:
+        flags = [line.split()[1] for line in f if line.startswith("flags:")]
+    return int(flags[0], 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+@case()
+def why_stopped(t):
+    """The reader was stopped: it is the root, and in that state."""
+    truth = scenario(t, "stopped")
+    reader = truth["stuck"][0]["waits_for"][0]
+    check_stuck(t, truth, roots={reader})
+    t.equal("state of the root", "stopped", answer(t, truth["stuck"][0]["pid"])["root"]["state"])
+
+
+@case()
+def why_convoy(t):
+    """All wait for the one that keeps the mutex, and that one sleeps: no more than slow."""
+    truth = scenario(t, "convoy")
+    t.equal("processes that wait", 3, len(truth["stuck"]))
+    check_stuck(t, truth, stuck=False, roots={truth["stuck"][0]["waits_for"][0]})
+    t.equal("state of the root", "asleep", answer(t, truth["stuck"][0]["pid"])["root"]["state"])
+
+
+@case()
+def why_selfpipe(t):
+    """It polls a pipe that only itself can write to: a way to wake oneself."""
+    truth = scenario(t, "selfpipe")
+    check_stuck(t, truth, roots=set())
+    a = answer(t, truth["receivers"][0]["pid"])
+    t.equal("it is stuck", False, a["stuck"])
+
+
+@case()
+def why_idle(t):
+    """A thousand servers that nobody calls."""
+    truth = scenario(t, "idle")
+    servers = [p["pid"] for p in truth["receivers"]]
+    t.equal("servers", 1000, len(servers))
+    begin = time.monotonic_ns()
+    doc = why(t, "-a")
+    took_ms = (time.monotonic_ns() - begin) // MS
+    t.accuracy.note("one look at 1,000 idle servers", took_ms,
+                    f"{took_ms} ms (bound {BOUND_MS} ms)")
+    t.equal("findings above info", [], serious(doc, demo_pids(truth)))
+    t.equal("chains of those that are stuck", [],
+            [a["pid"] for a in doc["why"] if a["pid"] in set(servers)])
+    a = answer(t, servers[500])
+    t.equal("one of them: is stuck", False, a["stuck"])
+    t.equal("one of them: its root", (servers[500], "waiting"),
+            (a["root"]["pid"], a["root"]["state"]))
+
+
+@case()
+def why_shell(t):
+    """A shell that waits for its child, which sleeps."""
+    pids = t.path("pids")
+    p = t.start(["sh", "-c", f"sleep 100 & echo $! > {pids}.new; mv {pids}.new {pids}; wait; :"])
+    wait_for("the child runs", lambda: os.path.exists(pids))
+    with open(pids) as f:
+        child = int(f.read())
+    wait_for("it sleeps", lambda: in_call(child) and in_call(p.pid))
+    a = answer(t, p.pid)
+    t.equal("stuck", False, a["stuck"])
+    t.equal("root cause", (child, "asleep"), (a["root"]["pid"], a["root"]["state"]))
+    t.equal("findings above info", [], serious(why(t, "-a"), {p.pid, child}))
+
+
+@case()
+def why_pipeline_at_rest(t):
+    """cat | cat | cat behind a program that has nothing to say for now."""
+    p = t.start(["sh", "-c", "sleep 100 | cat | cat | cat"])
+    kids = wait_for("four stages", lambda: len(children(p.pid)) == 4 and children(p.pid))
+    wait_for("all sleep", lambda: all(in_call(k) and comm(k) != "sh" for k in kids))
+    name = {k: comm(k) for k in kids}
+    root = [k for k in kids if name[k] == "sleep"]
+    for k in kids:
+        a = answer(t, k)
+        t.equal(f"{name[k]}[{k}]: stuck", False, a["stuck"])
+        t.equal(f"{name[k]}[{k}]: root cause", root, [a["root"]["pid"]])
+    t.equal("findings above info", [], serious(why(t, "-a"), set(kids) | {p.pid}))
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(k) for k in f.read().split()]
+
+
+def comm(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        return f.read().strip()
+
+
+def in_call(pid):
+    with open(f"/proc/{pid}/syscall") as f:
+        return f.read().split()[0].isdigit()
