@@ -149,6 +149,21 @@ static int report_deadlock(struct findings *f, const struct graph *g, const stru
 	return err ? err : say_deadlock(new, g, k);
 }
 
+/* Others read the same pipe, and wait for those of the knot: they are in it just as deep. */
+static int prove_readers(struct finding *f, const struct graph *g, const struct knot *k)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < g->wait_cnt; i++) {
+		const struct wait *w = &g->waits[i];
+
+		if (w->chan == k->first->chan && is_recv(w) && graph_knot(g, w) != k->number &&
+		    !graph_can_go_on(g, w))
+			err = find_prove(f, w->proc, w->tid, w->chan, w->fd);
+	}
+	return err;
+}
+
 /* The descriptors that keep the pipe open for writing are among those who read it. */
 static int prove_ends(struct finding *f, const struct chan *c)
 {
@@ -169,6 +184,7 @@ static int report_end_leak(struct findings *f, const struct graph *g, const stru
 	struct strbuf sb;
 	int err = new ? prove(new, g, k) : -ENOMEM;
 
+	err = err ? err : prove_readers(new, g, k);
 	err = err ? err : prove_ends(new, c);
 	if (err)
 		return err;

@@ -21,10 +21,9 @@
 #include "pipe.h"
 #include "stuck.h"
 
-#define TURN_NS DEMO_NS_PER_MS
-#define LONG_NS (7 * 24 * 3600 * DEMO_NS_PER_S)
-#define IDLE_HELP \
-	"--parties servers, each in epoll on a listening unix socket that nobody uses"
+#define TURN_NS   DEMO_NS_PER_MS
+#define LONG_NS   (7 * 24 * 3600 * DEMO_NS_PER_S)
+#define IDLE_HELP "--parties servers, each in epoll on a listening unix socket that nobody uses"
 
 enum { SLOW = 0 };
 

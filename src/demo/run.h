@@ -110,9 +110,9 @@ struct demo_run {
 	bool usage;            /* the failure is the command line's */
 	char dir[RUN_DIR_LEN]; /* private directory, "" none */
 	struct truth_file *truth;
-	const struct demo_shared *shared; /* borrowed; NULL none that the truth tells of */
+	const struct demo_shared *shared;    /* borrowed; NULL none that the truth tells of */
 	const struct truth_finding *finding; /* borrowed; NULL none is to be expected */
-	char *why;                        /* in a child: its place on the board */
+	char *why;                           /* in a child: its place on the board */
 	char why_buf[RUN_WHY_LEN];
 };
 
