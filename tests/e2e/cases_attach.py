@@ -154,7 +154,7 @@ def check_full(t, report, truth, held):
 @case(params=[(1, 1), (2, 1), (1, 2)])
 def attach_running(t, senders, receivers):
     """In the middle of traffic: each later message of a sender finds its receiver."""
-    n = 1600
+    n = 3000
     demos = {m: start_demo(t, m, "-S", senders, "-R", receivers, "--rate", 700, "-n", n)
              for m in MECHANISMS}
     report = attached(t, [pid for _, pids, _ in demos.values() for pid in pids.values()])

@@ -388,10 +388,12 @@ def same_name(a, b):
 
 
 def part_of(report, truth):
-    """The report with only what the processes of one workload used."""
+    """The report with only what the processes of one workload used, over its mechanisms:
+    others may look into their memory, or send them signals."""
     pids = {p["pid"] for p in truth["senders"] + truth["receivers"]}
-    channels = [c for c in report["channels"]
-                if any(ep["pid"] in pids and ep["role"] != "attach" for ep in c["endpoints"])]
+    mechanisms = {c["mechanism"] for c in truth["channels"]}
+    channels = [c for c in report["channels"] if c["mechanism"] in mechanisms and
+                any(ep["pid"] in pids and ep["role"] != "attach" for ep in c["endpoints"])]
     ids = {c["id"] for c in channels}
     return dict(report, channels=channels,
                 flows=[f for f in report["flows"] if f["channel"] in ids])
