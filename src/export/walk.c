@@ -277,7 +277,7 @@ static enum wait_kind kind_by_ops(const struct walk *states, const struct proc *
 		if (says_more(kind, most))
 			most = kind;
 	}
-	return most == WAIT_UNKNOWN ? WAIT_RUNS : most;
+	return most;
 }
 
 const char *proc_state(const struct walk *states, const struct proc *p)

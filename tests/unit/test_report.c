@@ -333,9 +333,9 @@ static void states_of_processes(void **state)
 	pipe_chan.cls = mech_class(MECH_PIPE);
 	assert_string_equal(proc_state(&states, &procs[0]), "blocked");
 	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
-	assert_string_equal(proc_state(&states, &procs[2]), "running");
+	assert_string_equal(proc_state(&states, &procs[2]), "unknown");
 	assert_string_equal(proc_state(&states, &procs[3]), "exited");
-	assert_string_equal(proc_state(&none, &procs[0]), "running");
+	assert_string_equal(proc_state(&none, &procs[0]), "unknown");
 	/* now that its tasks are told of: one polls, the other does something else */
 	list_add_tail(&procs[1].tasks, &tasks[0].in_proc);
 	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
