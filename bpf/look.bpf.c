@@ -140,7 +140,10 @@ static __noinline int look_inflight(struct seq_file *seq, struct task_struct *ta
 	e.enter_ns = e.hdr.ts_ns;
 	e.nr = l->task.nr;
 	e.mech = o.mech;
-	e.owner_pid = lock_owner(task, is_futex(o.mech));
+	if (o.mech == MECH_SYSV_MSG && e.op == OP_SEND) /* whereas anybody may send */
+		e.owner_pid = msgqueue_receiver(&o);
+	else
+		e.owner_pid = lock_owner(task, is_futex(o.mech));
 	l->task.hdr.flags |= LOOKF_INFLIGHT;
 	bpf_seq_write(seq, &e, sizeof(e));
 	return 0;

@@ -41,6 +41,21 @@ static __always_inline void msgqueue_sample(struct sample *s, const struct objre
 		s->flags |= OPF_FULL;
 }
 
+/* The process that received from the queue last, as the initial pid namespace has it. */
+static __always_inline __u32 msgqueue_receiver(const struct objref *o)
+{
+	struct msg_queue *q = (void *)o->ptr;
+	struct pid *last = NULL;
+	int nr = 0;
+
+	if (!msgqueue_lives(o))
+		return 0;
+	KREAD(&last, &q->q_lrpid);
+	if (last)
+		KREAD(&nr, &last->numbers[0].nr);
+	return nr;
+}
+
 /* peer: messages in it. */
 static __always_inline void msgqueue_describe(struct ev_obj *e, const struct objref *o)
 {

@@ -221,7 +221,9 @@ struct ev_inflight {
 	__u16 nr;
 	__u8 op;
 	__u8 mech;
-	__u32 owner_pid; /* who has the lock that it waits for, where the kernel knows; else 0 */
+	/* Where the kernel knows, else 0: who has the lock that it waits for; in a look, who
+	 * received last from the full System V queue. */
+	__u32 owner_pid;
 };
 
 #define HOLDF_READ  0x1

@@ -368,7 +368,10 @@ static int wait_chan(struct graph *g, struct wait *w)
 	}
 	side = end_side(w->chan, w->proc, role);
 	w->fd = end_fd(w->chan, w->proc, role, side);
-	if (w->in->owner && !w->in->owner->exited) {
+	/* the last receiver of a queue, say: others may come, and it is no help to itself */
+	if (w->in->owner && !w->in->owner->exited &&
+	    !(has_name(w->chan) && w->in->owner == w->proc)) {
+		w->by_name = has_name(w->chan);
 		err = helped_by(g, w, w->in->owner);
 		if (err != -ENOENT)
 			return err;

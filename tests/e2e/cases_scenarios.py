@@ -97,6 +97,15 @@ def scen_deadlock(t, parties):
     check_stuck(t, truth, roots={s["pid"] for s in truth["stuck"]})
 
 
+@case()
+def scen_deadlock_mixed(t):
+    """A pipe, a unix socket and a System V queue, in one ring."""
+    truth = scenario(t, "deadlock", "--mixed")
+    t.equal("mechanisms", ["pipe", "unix-stream", "sysv-msg"],
+            [c["mechanism"] for c in truth["channels"]])
+    check_stuck(t, truth, roots={s["pid"] for s in truth["stuck"]})
+
+
 @case(params=[("leak",), ("end-leak",)])
 def scen_end_leak(t, workload):
     """Whoever has the write end is the root cause, and it is said through which descriptor."""

@@ -277,6 +277,7 @@ struct msg_queue {
 	unsigned long q_cbytes;
 	unsigned long q_qnum;
 	unsigned long q_qbytes;
+	struct pid *q_lrpid;
 	struct list_head q_messages;
 };
 
