@@ -83,6 +83,8 @@ static const struct opt_row rows[] = {
 	 "a standard signal: what comes while one is pending is lost"},
 	{"parties", 0, DEMO_OPT_PARTIES, KIND_NUMBER, AT(parties), 2, MAX_PARTIES, "N",
 	 "processes that take part"},
+	{"stages", 0, DEMO_OPT_STAGES, KIND_NUMBER, AT(stages), 3, 63, "N",
+	 "processes of the pipeline"},
 	{"mixed", 0, DEMO_OPT_MIXED, KIND_FLAG, AT(mixed), 0, 0, NULL,
 	 "three parties over a pipe, a unix socket and a System V queue"},
 	{"truth", 't', 0, KIND_TEXT, AT(truth), 0, 0, "FILE",

@@ -34,6 +34,15 @@ def answer(t, pid):
     return found[0]
 
 
+def answer_asleep(t, pid):
+    """The same about one that wakes now and then; a look may meet it just while it runs."""
+    for _ in range(5):
+        a = answer(t, pid)
+        if all(row["state"] not in ("running", "unknown") for row in a["chain"]):
+            break
+    return a
+
+
 def demo_pids(truth):
     return {p["pid"] for p in truth["senders"] + truth["receivers"]} | {truth["pid"]}
 
@@ -175,6 +184,26 @@ def scen_idle(t):
     t.equal("one of them: is stuck", False, a["stuck"])
     t.equal("one of them: its root", (servers[500], "waiting"),
             (a["root"]["pid"], a["root"]["state"]))
+
+
+@case()
+def scen_five_stages(t):
+    """While it runs, whoever waits in a pipeline of five waits for the slow one in the middle,
+    and over the whole trace it is the one that all others waited for."""
+    demo = ["pipeline", "--stages", "5", "-n", "800", "--receiver-delay", "50ms"]
+    p = t.start([t.demo, *demo])
+    kids = wait_for("five stages", lambda: len(children(p.pid)) == 5 and children(p.pid))
+    wait_for("they have their names", lambda: comm(kids[4]) == "consume")
+    name = {comm(k): k for k in kids}
+    time.sleep(1.5)  # until the pipes are full
+    for who in ("produce", "stage-1", "stage-3", "consume"):
+        a = answer_asleep(t, name[who])
+        t.equal(f"{who}: stuck", False, a["stuck"])
+        t.equal(f"{who}: root cause", name["work"], a["root"]["pid"], str(a["chain"]))
+    t.equal("findings above info", [], serious(why(t, "-a"), set(kids)))
+    report, truth = t.trace_demo("pipeline", "--stages", 5, "-n", 100)
+    work = [s["pid"] for s in truth["senders"] if s["comm"] == "work"]
+    t.equal("whom all waited for", work, [(report["culprit"] or {}).get("pid")])
 
 
 @case()
