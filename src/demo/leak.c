@@ -69,7 +69,7 @@ static int stopped_body(struct worker *w, struct stuck_run *sr)
 	if (!err && w->idx == READER)
 		err = read_until(w, &in, messages);
 	if (!err && w->idx == READER) {
-		raise(SIGSTOP);
+		kill(getpid(), SIGSTOP);
 		err = read_until(w, &in, UINT64_MAX);
 	}
 	worker_port_fini(&in);
