@@ -275,14 +275,17 @@ static bool is_optional(const struct opt *opt)
 	return opt->arg && opt->arg[0] == '[';
 }
 
-/* t is zeroed. '+': options end at the first word that is none; ':' tells a missing argument apart.
+/*
+ * t is zeroed. '+': options end at the first word that is none, which may be a command with
+ * options of its own; only pids have none. ':' tells a missing argument apart.
  */
 static void make_tables(struct getopt_tables *t, unsigned int verb)
 {
 	char *letter = t->letters;
 	struct option *lo = t->longs;
 
-	*letter++ = '+';
+	if (verb != VERB_WHY)
+		*letter++ = '+';
 	*letter++ = ':';
 	for (size_t i = 0; i < OPT_CNT; i++) {
 		const struct opt *opt = &opt_table[i];

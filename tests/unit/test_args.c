@@ -186,6 +186,12 @@ static void verbs_have_their_own_options(void **state)
 	assert_int_equal(p.err, -EINVAL);
 	assert_non_null(strstr(p.why.s, "-p"));
 	done(&p);
+	parse(&p, VERB_WHY, "12 --format json 13");
+	assert_int_equal(p.err, 0);
+	assert_int_equal(p.o.format, FORMAT_JSON);
+	assert_string_equal(p.o.rest[0], "12");
+	assert_string_equal(p.o.rest[1], "13");
+	done(&p);
 	parse(&p, VERB_HELP, "doctor");
 	assert_int_equal(p.err, 0);
 	assert_string_equal(p.o.rest[0], "doctor");
