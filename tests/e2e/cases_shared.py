@@ -337,7 +337,8 @@ def sysv_segments(t, when):
     chan = channel_named(t, report, f"shm:0x{key:08x}/{shmid}")
     t.equal("mechanism", "sysv-shm", chan["mechanism"])
     t.equal("info", {"size": 10 * 4096, "key": key, "id": shmid, "marked_for_destruction": True,
-                     "creator_pid": one.pid, "bytes_observable": False}, chan["info"])
+                     "creator_pid": one.pid, "bytes_observable": False,
+                     "ipc_ns": os.stat("/proc/self/ns/ipc").st_ino}, chan["info"])
     for m in one, two:
         t.equal(f"mappings of {m.pid} as /proc has them", summed(sysv_maps(m.pid, shmid)),
                 maps_of(chan, m.pid))

@@ -8,8 +8,9 @@ import time
 
 from cases_attach import traces
 from cases_strace import finished_calls
+from cases_time import ATTEMPTS, agree, latency_misses
 from cases_truth import compare
-from lib import MS, US, Skip, case, channel_named, endpoints, flow_between, task_state, wait_for
+from lib import MS, Skip, case, channel_named, endpoints, flow_between, task_state, wait_for
 
 PYTHON = "/usr/bin/python3"
 FATES = ("delivered", "ignored", "coalesced", "discarded", "pending")
@@ -68,11 +69,12 @@ def signal_truth(t, taker, senders):
 
 @case(params=[(taker,) for taker in TAKERS])
 def signal_latency(t, taker):
-    report, truth = t.trace_demo("signal", "--taker", taker, "-n", 2000, "--rate", 2000)
+    # a handler takes its stamp after the kernel has laid out its frame: twice as much can come
+    # between it and the delivery
+    report, truth = agree(t, latency_misses, "signal", "--taker", taker, "-n", 2000,
+                          "--rate", 2000, attempts=2 * ATTEMPTS)
     want = truth["flows"][0]["latency_ns"]
     flow = flow_between(report, truth["senders"][0]["pid"], truth["receivers"][0]["pid"])[0]
-    for q in ("p50", "p99"):
-        t.near(f"latency {q}", want[q], flow["latency_ns"][q], 0.1, 20 * US)
     t.equal("latencies", want["count"], flow["latency_ns"]["count"])
 
 

@@ -47,17 +47,17 @@ RATES += [("unix-stream", "--size 65536 -n 1000"), ("tcp", "--size 65536 -n 1000
 ATTEMPTS = 4
 
 
-def agree(t, misses_of, mechanism, *options):
+def agree(t, misses_of, mechanism, *options, attempts=ATTEMPTS):
     """Runs the workload until misses_of(t, report, truth) finds nothing. Stamps
     are taken outside of the calls: when the workload loses its processor just
     there, the time is in the truth and in no call. That happens to few
     messages; so a deviation counts when every attempt has one."""
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         report, truth = t.trace_demo(mechanism, *options)
         misses = misses_of(t, report, truth)
         if not misses:
             break
-    t.equal(f"out of bounds, {ATTEMPTS} times", [], misses)
+    t.equal(f"out of bounds, {attempts} times", [], misses)
     return report, truth
 
 
