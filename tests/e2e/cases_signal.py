@@ -71,8 +71,8 @@ def signal_truth(t, taker, senders):
 def signal_latency(t, taker):
     # a handler takes its stamp after the kernel has laid out its frame: twice as much can come
     # between it and the delivery
-    report, truth = agree(t, latency_misses, "signal", "--taker", taker, "-n", 2000,
-                          "--rate", 2000, attempts=2 * ATTEMPTS)
+    report, truth = agree(t, latency_misses, "signal", "--taker", taker, "-n", 4000,
+                          attempts=2 * ATTEMPTS)
     want = truth["flows"][0]["latency_ns"]
     flow = flow_between(report, truth["senders"][0]["pid"], truth["receivers"][0]["pid"])[0]
     t.equal("latencies", want["count"], flow["latency_ns"]["count"])
