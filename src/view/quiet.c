@@ -6,18 +6,6 @@
 
 #define NAMED_MAX 3 /* endpoints named in one cell */
 
-static enum style cell_mech(struct strbuf *cell, const void *row, const void *arg)
-{
-	(void)arg;
-	strbuf_puts(cell, mech_name(((const struct chan *)row)->mech));
-	return STYLE_NONE;
-}
-
-static enum style cell_chan(struct strbuf *cell, const void *row, const void *arg)
-{
-	return view_put_chan(cell, arg, row);
-}
-
 static enum style cell_state(struct strbuf *cell, const void *row, const void *arg)
 {
 	(void)arg;
@@ -147,8 +135,8 @@ static void put_hollow(const struct view *v, const struct hollow *hollow, bool b
 int view_quiet_chans(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
-		{"CHANNEL", ALIGN_LEFT, 24, CUT_ADDR, cell_chan},
+		{"MECHANISM", ALIGN_LEFT, 0, 0, view_cell_mech},
+		{"CHANNEL", ALIGN_LEFT, 24, CUT_ADDR, view_cell_chan},
 		{"STATE", ALIGN_LEFT, 0, 0, cell_state},
 		{"BACKLOG", ALIGN_RIGHT, 0, 0, cell_backlog},
 		{"DROPPED", ALIGN_RIGHT, 0, COL_OPTIONAL, cell_dropped},

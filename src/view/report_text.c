@@ -28,6 +28,18 @@ enum style view_put_chan(struct strbuf *sb, const struct view *v, const struct c
 	return STYLE_BAD;
 }
 
+enum style view_cell_mech(struct strbuf *cell, const void *row, const void *arg)
+{
+	(void)arg;
+	strbuf_puts(cell, mech_name(((const struct chan *)row)->mech));
+	return STYLE_NONE;
+}
+
+enum style view_cell_chan(struct strbuf *cell, const void *row, const void *arg)
+{
+	return view_put_chan(cell, arg, row);
+}
+
 void view_put_quantity(struct strbuf *sb, const struct chan *c, uint64_t value)
 {
 	if (!strcmp(c->unit, "bytes")) {

@@ -34,6 +34,10 @@ void view_put_proc(struct strbuf *sb, const struct view *v, const struct proc *p
 /* The name, "!" behind it when events of the channel were lost. */
 enum style view_put_chan(struct strbuf *sb, const struct view *v, const struct chan *c);
 
+/* Cells of tables whose rows are channels. */
+enum style view_cell_mech(struct strbuf *cell, const void *row, const void *arg);
+enum style view_cell_chan(struct strbuf *cell, const void *row, const void *arg);
+
 /* A quantity in the channel's unit: "12 KiB", "3 msg". */
 void view_put_quantity(struct strbuf *sb, const struct chan *c, uint64_t value);
 

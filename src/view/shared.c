@@ -5,23 +5,10 @@
 #include "analysis/shm.h"
 
 #include "lib/human.h"
-#include "model/mech.h"
 #include "view/sections.h"
 
 #define NAMED_MAX 4 /* processes named in one cell */
 #define SYNCS_MAX 2
-
-static enum style cell_mech(struct strbuf *cell, const void *row, const void *arg)
-{
-	(void)arg;
-	strbuf_puts(cell, mech_name(((const struct chan *)row)->mech));
-	return STYLE_NONE;
-}
-
-static enum style cell_chan(struct strbuf *cell, const void *row, const void *arg)
-{
-	return view_put_chan(cell, arg, row);
-}
 
 static enum style cell_size(struct strbuf *cell, const void *row, const void *arg)
 {
@@ -98,8 +85,8 @@ static enum style cell_synced_by(struct strbuf *cell, const void *row, const voi
 int view_shared(const struct view *v)
 {
 	static const struct column cols[] = {
-		{"MECHANISM", ALIGN_LEFT, 0, 0, cell_mech},
-		{"OBJECT", ALIGN_LEFT, 20, CUT_ADDR, cell_chan},
+		{"MECHANISM", ALIGN_LEFT, 0, 0, view_cell_mech},
+		{"OBJECT", ALIGN_LEFT, 20, CUT_ADDR, view_cell_chan},
 		{"SIZE", ALIGN_RIGHT, 0, 0, cell_size},
 		{"SINCE", ALIGN_RIGHT, 0, 0, cell_since},
 		{"MAPPED BY", ALIGN_LEFT, 30, CUT_LIST, cell_mapped_by},

@@ -9,8 +9,8 @@ import time
 
 from cases_strace import finished_calls
 from cases_stuck import attached
-from cases_time import (BLOCKED_LEAST, BLOCKED_SHARE, HOLD_NS, agree, blocked_misses,
-                        latency_misses, only_flow)
+from cases_time import (BLOCKED_LEAST, BLOCKED_SHARE, HOLD_NS, agree, blocked_late_sender,
+                        blocked_misses, blocked_slow_receiver, latency_misses, only_flow)
 from cases_truth import compare
 from lib import MS, Broken, Skip, case, check_report, endpoints, wait_for
 
@@ -74,27 +74,12 @@ def queue_hold(t, mechanism):
 
 @case(params=[(m,) for m in QUEUES])
 def queue_slow_receiver(t, mechanism):
-    """A receiver that sleeps after each message: the sender is blocked again and again."""
-    report, truth = agree(t, blocked_misses, mechanism, "--receiver-delay", "1ms", "-n", 100,
-                          "--size", 4096)
-    t.ok("the sender was blocked", truth["senders"][0]["blocked_ns"] > 20 * MS,
-         str(truth["senders"]))
-    t.equal("verdict", "consumer-bound", only_flow(t, report, truth)["verdict"])
+    blocked_slow_receiver(t, mechanism)
 
 
 @case(params=[(m, n) for m in QUEUES for n in (1, 2)])
 def queue_late_sender(t, mechanism, receivers):
-    """Nothing to receive for a while: the receivers sleep."""
-    report, truth = agree(t, blocked_misses, mechanism, "--sender-delay", "300ms", "-n", 10,
-                          "--receivers", receivers)
-    if receivers > 1:
-        return
-    planned = truth["planned"]["recv_blocked_ns"]
-    t.ok("the delay was long enough", planned > 250 * MS, str(planned))
-    _, ep = endpoints(report, truth["receivers"][0]["pid"], "recv", mechanism)[0]
-    t.near("blocked in recv against the stamps", planned, ep["blocked"]["total_ns"],
-           BLOCKED_SHARE, BLOCKED_LEAST)
-    t.equal("verdict", "producer-bound", only_flow(t, report, truth)["verdict"])
+    blocked_late_sender(t, mechanism, receivers)
 
 
 # Programs of their own. What they print is what the report must say.
