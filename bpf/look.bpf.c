@@ -149,7 +149,7 @@ static __noinline int look_inflight(struct seq_file *seq, struct task_struct *ta
 	return 0;
 }
 
-/* Every task that does not run: what it waits for. */
+/* Every task: what it waits for, or that it runs. */
 SEC("iter/task")
 int look_tasks(struct bpf_iter__task *ctx)
 {

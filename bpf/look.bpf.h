@@ -182,8 +182,7 @@ static __always_inline void look_restart(struct look_task *l, struct task_struct
 	l->task.hdr.flags |= LOOKF_SLEEP;
 }
 
-/* Fills *l. False: the task runs or can run, or is the kernel's own. A function for the stack's
- * sake. */
+/* Fills *l. False: the task is the kernel's own. A function for the stack's sake. */
 static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -192,16 +191,16 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	struct pid *pid = NULL;
 	__u32 level = 0;
 
-	if (letter == 'R' || !regs || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
+	if (!regs || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return false;
 	KREAD(&pid, &task->thread_pid);
 	KREAD(&level, &pid->level);
 	hdr_init(&l->task.hdr, LOOK_TASK, sizeof(*l), task->tgid, task->pid,
 		 level ? LOOKF_PID_NS : 0, now);
-	l->task.since_ns = asleep_since(task, now);
+	l->task.since_ns = letter == 'R' ? 0 : asleep_since(task, now);
 	l->task.until_ns = 0;
 	l->task.who = 0;
-	l->task.nr = call_of(task, regs);
+	l->task.nr = letter == 'R' ? LOOK_NO_NR : call_of(task, regs);
 	l->task.state = letter;
 	l->task.why = WHY_NONE;
 	l->args[0] = regs->di;
