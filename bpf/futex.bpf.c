@@ -180,6 +180,18 @@ static __always_inline bool futex_late(struct inflight *in, struct task_struct *
 	return true;
 }
 
+/*
+ * A wait that returns 0 was ended by a wake, even if none was seen: the waker may take a task
+ * off the queue in the instant before it sleeps (futex_wait_queue() in
+ * kernel/futex/waitwake.c), and then there is nobody to wake up. A lock may just have been free.
+ */
+static __always_inline bool returns_when_woken(struct pt_regs *regs, __u8 how)
+{
+	__u32 cmd = regs->si & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+
+	return how != FUTEX_CLASSIC || cmd == CMD_WAIT || cmd == CMD_WAIT_BITSET;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
 {
@@ -199,6 +211,10 @@ int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
 	/* restart_syscall goes on with it, see wait.bpf.c */
 	in->arg = ret == -ERESTART_RESTARTBLOCK;
 	if (in->op == OP_RECV) {
+		if (ret >= 0 && !in->woken_ns && returns_when_woken(regs, in->how)) {
+			in->woken_ns = s.now_ns = bpf_ktime_get_ns();
+			in->waker_tgid = 0;
+		}
 		wait_emit(in, &in->a, &s, ret > 0 ? 0 : ret, 0);
 		return 0;
 	}

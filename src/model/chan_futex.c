@@ -81,7 +81,8 @@ static int futex_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev,
 }
 
 /* What a wake returns are no bytes; that a requeue found another value is no lack of room. */
-static int futex_wakes(struct futex *fx, struct endpoint *ep, const struct event *ev)
+static int futex_wakes(struct model *m, struct futex *fx, struct endpoint *ep,
+		       const struct event *ev)
 {
 	const struct ev_op *op = ev->op;
 	struct ev_op call = *op;
@@ -90,9 +91,7 @@ static int futex_wakes(struct futex *fx, struct endpoint *ep, const struct event
 		call.ret = 0;
 	ep_count(ep, &call, false);
 	ep->stall_since_ns = 0;
-	if (op->ret >= 0)
-		pair_wake_call(&fx->wake, ep, op, ev->vals ? -1 : op->ret);
-	return 0;
+	return op->ret >= 0 ? pair_wake_call(m, &fx->wake, ep, op, ev->vals ? -1 : op->ret) : 0;
 }
 
 static int futex_waits(struct model *m, struct futex *fx, struct endpoint *ep,
@@ -121,7 +120,7 @@ static int futex_on_op(struct model *m, struct obj *o, struct proc *p, const str
 	/* the mapping may get its name later; not to be looked for each time */
 	if (!fx->named && !(ep->calls & (ep->calls - 1)) && futex_name(m, c, o))
 		return -ENOMEM;
-	return send ? futex_wakes(fx, ep, ev) : futex_waits(m, fx, ep, ev);
+	return send ? futex_wakes(m, fx, ep, ev) : futex_waits(m, fx, ep, ev);
 }
 
 static struct chan *futex_chan_for(struct model *m, struct obj *o, enum ipcspy_op op)

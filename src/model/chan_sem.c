@@ -128,9 +128,7 @@ static int sem_on_op(struct model *m, struct obj *o, struct proc *p, const struc
 	ep_count(ep, &call, woken);
 	if (send) {
 		ep->stall_since_ns = 0;
-		if (call.ret == 0)
-			pair_wake_call(&set->wake, ep, &call, -1);
-		return 0;
+		return call.ret == 0 ? pair_wake_call(m, &set->wake, ep, &call, -1) : 0;
 	}
 	pair_wake_over(&set->wake, &call);
 	return woken ? pair_wake_wait(m, &set->wake, ep, &call, ev->vals) : 0;

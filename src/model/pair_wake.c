@@ -15,21 +15,6 @@ void pair_wake_fini(struct pair_wake *pw)
 	pq_fini(&pw->held);
 }
 
-void pair_wake_call(struct pair_wake *pw, struct endpoint *ep, const struct ev_op *op, int woke)
-{
-	pw->wake_cnt++;
-	if (woke == 0) {
-		pw->idle_cnt++;
-		return;
-	}
-	if (woke > 0) {
-		ep->messages += (unsigned int)woke;
-		pw->woken += (unsigned int)woke;
-	}
-	pw->calls[pw->next_call++ % WAKE_CALLS] =
-		(struct wake_call){ep, op->enter_ns, op->hdr.ts_ns, op->hdr.tid, woke > 0};
-}
-
 /* r was ended by what src did, in a call that began at sent_ns. */
 static int released(struct model *m, struct endpoint *src, uint32_t tid, uint64_t sent_ns,
 		    const struct xfer *r, enum pairing how)
@@ -54,16 +39,22 @@ static int waker(struct model *m, struct pair_wake *pw, uint32_t pid, struct end
 	return *ep ? 0 : -ENOMEM;
 }
 
-/* The latest wake that ran while r waited; of the task that woke it, if it is among them. */
-static const struct wake_call *call_at(const struct pair_wake *pw, const struct xfer *r)
+/*
+ * The latest wake that ran while r waited; of the task that woke it, if it is among them.
+ * *of: how many it was taken from.
+ */
+static const struct wake_call *call_at(const struct pair_wake *pw, const struct xfer *r,
+				       unsigned int *of)
 {
 	const struct wake_call *best = NULL;
 
+	*of = 0;
 	for (unsigned int i = 0; i < WAKE_CALLS; i++) {
 		const struct wake_call *c = &pw->calls[i];
 
 		if (!c->ep || c->enter_ns > r->exit_ns || c->exit_ns < r->enter_ns)
 			continue;
+		++*of;
 		if (!best || (c->tid == r->fp) > (best->tid == r->fp) ||
 		    ((c->tid == r->fp) == (best->tid == r->fp) && c->enter_ns > best->enter_ns))
 			best = c;
@@ -71,19 +62,25 @@ static const struct wake_call *call_at(const struct pair_wake *pw, const struct 
 	return best;
 }
 
-/* In a held wait fp is the waker's task, addr_key its process and pos when it came. */
+/*
+ * In a held wait fp is the waker's task, addr_key its process, pos when it came and
+ * left how many wakes there were by then.
+ */
 static int assume(struct model *m, struct pair_wake *pw, const struct xfer *r)
 {
-	const struct wake_call *c = call_at(pw, r);
 	struct endpoint *src = NULL;
+	const struct wake_call *c;
+	unsigned int of;
 	int err;
 
+	c = call_at(pw, r, &of);
 	if (c) {
 		if (c->counted)
 			pw->paired++;
 		else
 			c->ep->messages++;
-		return released(m, c->ep, c->tid, c->enter_ns, r, PAIR_ASSUMED);
+		return released(m, c->ep, c->tid, c->enter_ns, r,
+				of == 1 && c->counted && !r->addr_key ? PAIR_EXACT : PAIR_ASSUMED);
 	}
 	if (r->addr_key) {
 		err = waker(m, pw, (uint32_t)r->addr_key, &src);
@@ -95,16 +92,46 @@ static int assume(struct model *m, struct pair_wake *pw, const struct xfer *r)
 	return released(m, src, r->fp, r->pos, r, PAIR_ASSUMED);
 }
 
+static int assume_first(struct model *m, struct pair_wake *pw)
+{
+	int err = assume(m, pw, pq_first(&pw->held));
+
+	pq_done(&pw->held, pq_first(&pw->held));
+	return err;
+}
+
+int pair_wake_call(struct model *m, struct pair_wake *pw, struct endpoint *ep,
+		   const struct ev_op *op, int woke)
+{
+	const struct xfer *r;
+	int err = 0;
+
+	pw->wake_cnt++;
+	if (woke == 0) {
+		pw->idle_cnt++;
+		return 0;
+	}
+	if (woke > 0) {
+		ep->messages += (unsigned int)woke;
+		pw->woken += (unsigned int)woke;
+	}
+	pw->calls[pw->next_call++ % WAKE_CALLS] =
+		(struct wake_call){ep, op->enter_ns, op->hdr.ts_ns, op->hdr.tid, woke > 0};
+	/* before what may belong to it is overwritten */
+	while (!err && (r = pq_first(&pw->held)) && pw->next_call - r->left >= WAKE_CALLS / 2)
+		err = assume_first(m, pw);
+	return err;
+}
+
 static int hold(struct model *m, struct pair_wake *pw, struct xfer *r, const struct ev_vals *vals)
 {
 	int err = 0;
 
 	r->addr_key = vals ? (uint32_t)vals->v[1] : 0;
 	r->pos = vals ? vals->v[0] : 0;
-	if (pw->held.cnt >= HELD_MAX) {
-		err = assume(m, pw, pq_first(&pw->held));
-		pq_done(&pw->held, pq_first(&pw->held));
-	}
+	r->left = pw->next_call;
+	if (pw->held.cnt >= HELD_MAX)
+		err = assume_first(m, pw);
 	chan_hold(m, pw->chan);
 	return pq_push(&pw->held, r, false) ? err : -ENOMEM;
 }
@@ -179,10 +206,9 @@ int pair_wake_settle(struct model *m, struct pair_wake *pw, uint64_t now_ns, boo
 	while ((r = pq_first(&pw->held))) {
 		if (!finish && r->exit_ns + SETTLE_NS >= now_ns)
 			break;
-		e = assume(m, pw, r);
+		e = assume_first(m, pw);
 		if (e)
 			err = e;
-		pq_done(&pw->held, r);
 	}
 	if (finish)
 		pw->chan->unpaired = pw->woken > pw->paired ? pw->woken - pw->paired : 0;

@@ -6,9 +6,11 @@
  * ended it and when that call began, so the pair is exact and complete, whichever
  * record comes first and even if the wake's was lost. Where the kernel could not
  * see the waker at work (the call began before the trace; a signal came just before
- * the wake; the waker died holding the lock), the wait is held until the wake's
- * record must have come: a wake at that time that released somebody is then
- * assumed to be it, else the process that woke the task, else it is unknown.
+ * the wake; the waker died holding the lock; it came before the task slept), the wait
+ * is held until the wake's record must have come: a wake at that time that released
+ * somebody is then assumed to be it, else the process that woke the task, else it is
+ * unknown. Where no process is known to have woken it and only one wake ran at that
+ * time, that is exact.
  *
  * Waiters are counted from the waits' times, which overlap where several slept.
  * Embedded in a class's own state, which calls init and fini.
@@ -50,7 +52,8 @@ void pair_wake_init(struct pair_wake *pw, struct chan *c);
 void pair_wake_fini(struct pair_wake *pw);
 
 /* The record of a wake, already counted in ep. woke: how many; -1: it cannot tell. */
-void pair_wake_call(struct pair_wake *pw, struct endpoint *ep, const struct ev_op *op, int woke);
+int pair_wake_call(struct model *m, struct pair_wake *pw, struct endpoint *ep,
+		   const struct ev_op *op, int woke);
 
 /* The record of a wait that was not in vain: of one that slept, or that vals says was woken. */
 int pair_wake_wait(struct model *m, struct pair_wake *pw, struct endpoint *ep,

@@ -8,6 +8,7 @@
 
 #include "analysis/analysis.h"
 #include "model/internal.h"
+#include "model/pair_wake.h"
 
 #define A    10 /* wakes */
 #define B    20 /* waits */
@@ -65,7 +66,7 @@ static void waits(struct feed *f, enum ipcspy_mech mech, const int64_t w[FIELDS]
 
 	op.blocked_ns = (uint64_t)w[BLOCKED];
 	op.waker_tid = (uint32_t)w[WAKER];
-	if (w[WAKER] || w[INDEX])
+	if (w[WAKER] || w[WAKE] || w[INDEX])
 		feed_vals(f, &op, (uint64_t)w[WAKE],
 			  (uint64_t)(w[WAKER] | w[FLAGS] << 32 | w[INDEX] << 48));
 	else
@@ -234,6 +235,25 @@ static void test_assumed(void **state)
 	assert_int_equal(fl->messages, 1);
 	assert_int_equal(fl->latency.count, 0);
 	assert_int_equal(finish(f)->unpaired, 1); /* 60's */
+}
+
+/* Taken off the queue before it slept, by nobody that was seen: by the one wake of that time. */
+static void test_woken_before_sleep(void **state)
+{
+	struct feed *f = *state;
+	struct flow *fl;
+
+	word(f, WORD, 5, 0);
+	feed_send(f, MECH_FUTEX, WORD, A, T0 + 100, T0 + 120, 1); /* before it */
+	WAITS(f, B, T0 + 200, T0 + 320, 0, 0, 0, T0 + 320);
+	feed_send(f, MECH_FUTEX, WORD, A, T0 + 300, T0 + 330, 1);
+	/* so many more that the first ones are forgotten, before any time has passed */
+	for (unsigned int i = 0; i < WAKE_CALLS; i++)
+		feed_send(f, MECH_FUTEX, WORD, C, T0 + 400 + i, T0 + 401 + i, 1);
+	fl = feed_flow(f, finish(f), A, B);
+	assert_non_null(fl);
+	assert_int_equal(fl->paired[PAIR_EXACT], 1);
+	assert_int_equal(fl->latency.sum, 20);
 }
 
 /* A record may say that the wake began after the wait was over. */
@@ -456,21 +476,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_exact_both_orders),
-		TEST(test_no_messages),
-		TEST(test_one_wakes_many),
-		TEST(test_woken_and_never_seen),
-		TEST(test_woken_elsewhere),
-		TEST(test_assumed),
-		TEST(test_no_negative_latency),
-		TEST(test_no_peers),
-		TEST(test_waiters),
-		TEST(test_lock_owner),
-		TEST(test_names),
-		TEST(test_semaphore),
-		TEST(test_semaphore_undo),
-		TEST(test_semaphore_removed),
-		TEST(test_semaphore_numbers),
+		TEST(test_exact_both_orders),  TEST(test_no_messages),
+		TEST(test_one_wakes_many),     TEST(test_woken_and_never_seen),
+		TEST(test_woken_elsewhere),    TEST(test_assumed),
+		TEST(test_woken_before_sleep), TEST(test_no_negative_latency),
+		TEST(test_no_peers),           TEST(test_waiters),
+		TEST(test_lock_owner),         TEST(test_names),
+		TEST(test_semaphore),          TEST(test_semaphore_undo),
+		TEST(test_semaphore_removed),  TEST(test_semaphore_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
