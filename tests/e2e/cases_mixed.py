@@ -40,18 +40,21 @@ def compare_memory(t, report, truth):
 
 @case()
 def mixed(t):
-    for _ in range(ATTEMPTS):
+    """So many processes on few processors: each latency needs one attempt in which nothing
+    came between the call and the stamp, not all of them the same one."""
+    off = {}
+    for attempt in range(ATTEMPTS):
         report, truth = t.trace_demo("mixed")
-        misses = []
+        now = {}
         for part in truth["parts"]:
             compare_part(t, report, part)
             if part["workload"] in MEMORY:
                 compare_memory(t, report, part)
             # nothing is queued in another process's memory
             if part["workload"] != "process-vm":
-                misses += [f"{part['workload']}: {m}" for m in
-                           latency_misses(t, part_of(report, part), part)]
+                now[part["workload"]] = latency_misses(t, part_of(report, part), part)
         t.equal("mechanisms in the report", ALL, {c["mechanism"] for c in report["channels"]})
-        if not misses:
+        off = {w: m for w, m in now.items() if m and (attempt == 0 or w in off)}
+        if not off:
             break
-    t.equal(f"latencies out of bounds, {ATTEMPTS} times", [], misses)
+    t.equal(f"latencies out of bounds, {ATTEMPTS} times", {}, off)
