@@ -127,6 +127,19 @@ static void tell_blocked(const struct endpoint *ep, const struct ev_op *op, uint
 								 .end_ns = op->hdr.ts_ns});
 }
 
+static void tell_op(const struct endpoint *ep, const struct ev_op *op)
+{
+	const struct model_opts *opts = &ep->chan->model->opts;
+
+	if (!opts->on_op)
+		return;
+	opts->on_op(opts->on_op_arg, &(struct operation){.proc = ep->proc,
+							 .chan = ep->chan,
+							 .dir = ep->role == EP_SEND ? ep->side & 1u
+										    : !ep->side,
+							 .ev = op});
+}
+
 /* It could not send for some time, and now it can. */
 static void end_stall(struct endpoint *ep, const struct ev_op *op)
 {
@@ -145,6 +158,7 @@ bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages)
 	uint32_t flags = op->hdr.flags;
 
 	ep->chan->last_ns = op->hdr.ts_ns;
+	tell_op(ep, op);
 	if (!(flags & OPF_MORE))
 		ep->calls++;
 	if (flags & OPF_ERRQUEUE)

@@ -303,6 +303,7 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.timed = w && r,
 		.what = m->message_what,
 		.pairing = how,
+		.sent_ns = w ? w->enter_ns : 0,
 	};
 
 	m->opts.on_message(m->opts.on_message_arg, &msg);

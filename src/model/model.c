@@ -85,10 +85,19 @@ static const struct ev_op *op_in_order(const struct ev_op *op, struct ev_op *cop
 	return copy;
 }
 
+static void tell_op(const struct model *m, const struct proc *p, const struct chan *c,
+		    const struct ev_op *op)
+{
+	if (m->opts.on_op)
+		m->opts.on_op(m->opts.on_op_arg,
+			      &(struct operation){.proc = p, .chan = c, .ev = op});
+}
+
 static void count_wait(struct model *m, struct proc *p, const struct ev_op *op)
 {
 	if (!op->blocked_ns)
 		return;
+	tell_op(m, p, NULL, op);
 	p->waits.count++;
 	p->waits.total_ns += op->blocked_ns;
 	if (op->blocked_ns > p->waits.max_ns)
@@ -153,6 +162,8 @@ static int feed_op(struct model *m, const struct event *ev)
 	in_order.op = op;
 	if (op->op == OP_SEND || op->op == OP_RECV)
 		return o->cls->on_op(m, o, p, &in_order);
+	if (o->chan)
+		tell_op(m, p, o->chan, op);
 	return o->cls->on_other ? o->cls->on_other(m, o, p, &in_order) : 0;
 }
 

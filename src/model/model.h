@@ -267,6 +267,15 @@ struct message {
 	bool timed;       /* both ends were seen: latency_ns holds a value */
 	const char *what; /* the class's name for it ("SIGINT"), NULL none */
 	enum pairing pairing;
+	uint64_t sent_ns; /* when the call began that sent it, 0 not seen */
+};
+
+/* A call that is over, as exports draw it. */
+struct operation {
+	const struct proc *proc;
+	const struct chan *chan; /* NULL: poll, select, epoll_wait */
+	unsigned int dir;        /* of the channel's two directions, where it has two */
+	const struct ev_op *ev;
 };
 
 /* Opposite flows between the same two processes. */
@@ -307,6 +316,12 @@ struct model_opts {
 	/* Called for every paired message, or NULL. The message lives for the call. */
 	void (*on_message)(void *arg, const struct message *msg);
 	void *on_message_arg;
+	/*
+	 * Called for every operation on a channel and every poll that slept, or NULL; before
+	 * its messages are told. It lives for the call.
+	 */
+	void (*on_op)(void *arg, const struct operation *op);
+	void *on_op_arg;
 	/* Called for every struct blocked, which lives for the call, or NULL. */
 	void (*on_blocked)(void *arg, const struct blocked *b);
 	/* Processes that have a standin are about to be freed: it takes their place. Or NULL. */
