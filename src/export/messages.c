@@ -184,6 +184,73 @@ int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns
 	return sink_spill(out);
 }
 
+static bool wants_quotes(const char *s)
+{
+	return s[strcspn(s, "\",\r\n")] != 0;
+}
+
+/* A field; quotes in it are doubled. */
+static void put_csv_string(struct strbuf *sb, const char *s, bool escape)
+{
+	bool quotes = wants_quotes(s);
+
+	if (quotes)
+		strbuf_putc(sb, '"');
+	while (*s) {
+		size_t run = quotes ? strcspn(s, "\"") : strlen(s);
+
+		if (escape)
+			strbuf_put_escaped(sb, s, run);
+		else
+			strbuf_put_utf8(sb, s, run);
+		s += run;
+		if (*s) {
+			strbuf_puts(sb, "\"\"");
+			s++;
+		}
+	}
+	if (quotes)
+		strbuf_putc(sb, '"');
+}
+
+int message_csv_head(struct sink *out, const char *extra)
+{
+	struct strbuf *sb = sink_buf(out);
+
+	for (size_t i = 0; i < COLUMN_CNT; i++) {
+		if (!columns[i].key)
+			continue;
+		strbuf_put(sb, columns[i].key + 2, columns[i].key_len - 4); /* of ,"key": */
+		strbuf_putc(sb, ',');
+	}
+	strbuf_puts(sb, extra);
+	strbuf_puts(sb, "\r\n");
+	return sink_spill(out);
+}
+
+int message_csv(struct sink *out, const struct message *msg, uint64_t start_ns, bool escape)
+{
+	const struct line l = {.msg = msg, .start_ns = start_ns};
+	struct strbuf *sb = sink_buf(out);
+
+	for (size_t i = 0; i < COLUMN_CNT; i++) {
+		const struct message_column *c = &columns[i];
+		struct value v = {0};
+
+		if (!c->key)
+			continue;
+		if (c->get(&l, &v) == PRESENT) {
+			if (c->type == T_STR)
+				put_csv_string(sb, v.str, escape);
+			else
+				strbuf_put_u64(sb, v.u64);
+		}
+		strbuf_putc(sb, ',');
+	}
+	strbuf_puts(sb, "\r\n");
+	return sink_spill(out);
+}
+
 /* v / 10^digits with that many decimals, without printf: this is the hot path of -t. */
 static void put_decimal(struct strbuf *sb, uint64_t v, unsigned int digits)
 {

@@ -17,6 +17,14 @@
 int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns);
 
 /*
+ * The same as a row of RFC 4180: lines end with CR LF, what is not there is empty. escape:
+ * nothing that a terminal would take for orders. The titles, with extra as the last one,
+ * whose column stays empty.
+ */
+int message_csv_head(struct sink *out, const char *extra);
+int message_csv(struct sink *out, const struct message *msg, uint64_t start_ns, bool escape);
+
+/*
  * The titles, and one line in aligned columns, cut behind width columns (0: not
  * cut). ascii: the output takes nothing else.
  */

@@ -184,3 +184,22 @@ void strbuf_put_escaped_ascii(struct strbuf *sb, const char *s, size_t len)
 {
 	put_escaped(sb, s, len, true);
 }
+
+void strbuf_put_utf8(struct strbuf *sb, const char *s, size_t len)
+{
+	size_t done = 0, i = 0;
+
+	while (i < len) {
+		uint32_t cp;
+		unsigned int n = utf8_next(s + i, len - i, &cp);
+
+		if (n) {
+			i += n;
+			continue;
+		}
+		strbuf_put(sb, s + done, i - done);
+		strbuf_puts(sb, "\xef\xbf\xbd");
+		done = ++i;
+	}
+	strbuf_put(sb, s + done, i - done);
+}

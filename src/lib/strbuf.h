@@ -41,4 +41,7 @@ void strbuf_put_escaped(struct strbuf *sb, const char *s, size_t len);
 /* The same for an output that takes only ASCII: every other byte becomes \xNN. */
 void strbuf_put_escaped_ascii(struct strbuf *sb, const char *s, size_t len);
 
+/* Appends s (len bytes, any bytes) as valid UTF-8: what is none becomes U+FFFD. */
+void strbuf_put_utf8(struct strbuf *sb, const char *s, size_t len);
+
 #endif

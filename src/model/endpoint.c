@@ -133,11 +133,11 @@ static void tell_op(const struct endpoint *ep, const struct ev_op *op)
 
 	if (!opts->on_op)
 		return;
-	opts->on_op(opts->on_op_arg, &(struct operation){.proc = ep->proc,
-							 .chan = ep->chan,
-							 .dir = ep->role == EP_SEND ? ep->side & 1u
-										    : !ep->side,
-							 .ev = op});
+	opts->on_op(opts->on_op_arg,
+		    &(struct operation){.proc = ep->proc,
+					.chan = ep->chan,
+					.dir = ep->role == EP_SEND ? ep->side & 1u : !ep->side,
+					.ev = op});
 }
 
 /* It could not send for some time, and now it can. */

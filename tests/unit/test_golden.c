@@ -17,10 +17,9 @@
 #include "analysis/blame.h"
 #include "export/messages.h"
 #include "feed.h"
+#include "golden_file.h"
 #include "golden_scene.h"
 #include "view/report_text.h"
-
-#define GOLDEN_MAX (1 << 20)
 
 /* A scene that was played, with its message lines. */
 struct played {
@@ -79,46 +78,6 @@ static void played_fini(struct played *pl)
 	sink_fini(&pl->json);
 }
 
-static void golden_path(char *path, size_t len, const char *name, const char *suffix)
-{
-	const char *top = getenv("IPCSPY_TOP");
-
-	snprintf(path, len, "%s/tests/golden/%s%s", top ? top : ".", name, suffix);
-}
-
-static void write_golden(const char *path, const struct strbuf *got)
-{
-	FILE *f = fopen(path, "we");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(got->s, 1, got->len, f), got->len);
-	assert_int_equal(fclose(f), 0);
-}
-
-static void compare(const char *name, const char *suffix, const struct strbuf *got)
-{
-	static char expected[GOLDEN_MAX];
-	char path[512];
-	size_t len;
-	FILE *f;
-
-	assert_int_equal(got->err, 0);
-	golden_path(path, sizeof(path), name, suffix);
-	if (getenv("UPDATE")) {
-		write_golden(path, got);
-		return;
-	}
-	f = fopen(path, "re");
-	if (!f)
-		fail_msg("cannot open %s; UPDATE=1 writes it", path);
-	len = fread(expected, 1, sizeof(expected), f);
-	fclose(f);
-	for (size_t i = 0, line = 1; i < len || i < got->len; line += expected[i++] == '\n') {
-		if (i == len || i == got->len || expected[i] != got->s[i])
-			fail_msg("%s differs from line %zu on:\n%s", path, line, got->s);
-	}
-}
-
 static void as_text(const struct played *pl, const char *name, const char *suffix,
 		    struct text_opts opts)
 {
@@ -126,7 +85,7 @@ static void as_text(const struct played *pl, const char *name, const char *suffi
 
 	sink_init_mem(&out);
 	assert_int_equal(report_text(&out, &opts, &pl->info, pl->player.model), 0);
-	compare(name, suffix, &out.buf);
+	golden_compare(name, suffix, &out.buf);
 	sink_fini(&out);
 }
 
@@ -170,7 +129,7 @@ static void json_reports(void **state)
 		json_init(&j, &out, 2);
 		assert_int_equal(report_json(&j, NULL, &pl.info, pl.player.model), 0);
 		assert_int_equal(json_finish(&j), 0);
-		compare(s->name, ".json", &out.buf);
+		golden_compare(s->name, ".json", &out.buf);
 		sink_fini(&out);
 		played_fini(&pl);
 	}
@@ -183,8 +142,8 @@ static void message_lines(void **state)
 	(void)state;
 	for (const struct scene *s = scenes; s->name; s++) {
 		play(&pl, s);
-		compare(s->name, "-messages.txt", &pl.text.buf);
-		compare(s->name, ".jsonl", &pl.json.buf);
+		golden_compare(s->name, "-messages.txt", &pl.text.buf);
+		golden_compare(s->name, ".jsonl", &pl.json.buf);
 		played_fini(&pl);
 	}
 }

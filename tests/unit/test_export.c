@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Scenes through the model to each format of export, held against the files in
+ * tests/golden where they are text.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analysis/blame.h"
+#include "export/format.h"
+#include "feed.h"
+#include "golden_file.h"
+#include "golden_scene.h"
+
+struct exported {
+	struct exporter x;
+	struct sink out;
+	struct player player;
+	struct report_info info;
+};
+
+static void begin(struct exported *e, const char *format, uint64_t start_ns, const char *path)
+{
+	*e = (struct exported){0};
+	sink_init_mem(&e->out);
+	e->info = (struct report_info){
+		.blame = blame_new(),
+		.host = "example",
+		.kernel = "6.1.0-test",
+		.arch = "x86_64",
+		.filter = "-a",
+		.start_realtime_ns = 1700000000000000042,
+		.duration_ns = SEC,
+	};
+	assert_non_null(e->info.blame);
+	e->x = (struct exporter){.format = format_by_name(format),
+				 .info = &e->info,
+				 .start_ns = start_ns,
+				 .out = &e->out,
+				 .path = path};
+	assert_non_null(e->x.format);
+	assert_int_equal(exporter_begin(&e->x), 0);
+	e->player.model = model_new(&(struct model_opts){
+		.start_ns = start_ns,
+		.on_message = exporter_on_message,
+		.on_message_arg = &e->x,
+		.on_op = exporter_on_op,
+		.on_op_arg = &e->x,
+		.on_blocked = blame_on_blocked,
+		.on_fold = blame_on_fold,
+		.on_blocked_arg = e->info.blame,
+	});
+	assert_non_null(e->player.model);
+}
+
+static void end(struct exported *e, uint64_t end_ns)
+{
+	assert_int_equal(model_finish(e->player.model, end_ns), 0);
+	assert_int_equal(exporter_end(&e->x, e->player.model), 0);
+}
+
+static void play(struct exported *e, const char *format, const struct scene *s, const char *path)
+{
+	begin(e, format, SCENE_START_NS, path);
+	e->info.filter = s->filter;
+	e->info.duration_ns = s->duration_us * US;
+	s->play(&e->player);
+	end(e, SCENE_START_NS + s->duration_us * US);
+}
+
+static void fini(struct exported *e)
+{
+	exporter_fini(&e->x);
+	model_free(e->player.model);
+	blame_free(e->info.blame);
+	sink_fini(&e->out);
+}
+
+static void text_formats(void **state)
+{
+	static const char *const names[] = {"csv", "folded", "dot"};
+	char suffix[32];
+	struct exported e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		for (const struct scene *s = scenes; s->name; s++) {
+			play(&e, names[i], s, NULL);
+			snprintf(suffix, sizeof(suffix), ".%s", names[i]);
+			golden_compare(s->name, suffix, &e.out.buf);
+			fini(&e);
+		}
+	}
+}
+
+/* The lines themselves are those of -t. */
+static void jsonl_begins_with_the_epoch(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	play(&e, "jsonl", &scenes[0], NULL);
+	assert_ptr_equal(strstr(e.out.buf.s, "{\"ipcspy\":\"" IPCSPY_VERSION "\",\"schema\":1,"
+					     "\"epoch\":\"1700000000.000000042\","),
+			 e.out.buf.s);
+	assert_non_null(strstr(e.out.buf.s, "\n{\"t_ns\":"));
+	fini(&e);
+}
+
+static size_t count(const char *s, const char *what)
+{
+	size_t cnt = 0;
+
+	for (; (s = strstr(s, what)); s += strlen(what))
+		cnt++;
+	return cnt;
+}
+
+/* Two messages from 10 to 11, which is blocked for 30 us before the first. */
+static void two_messages(struct exported *e, const char *comm)
+{
+	struct feed f = {.m = e->player.model};
+	struct ev_op op;
+
+	feed_proc(&f, 10, comm);
+	feed_proc(&f, 11, "reader");
+	feed_pipe(&f, 5);
+	feed_send(&f, MECH_PIPE, 5, 10, T0 + 100 * US, T0 + 110 * US, 7);
+	op = op_make(MECH_PIPE, OP_RECV, 5, 11, T0 + 70 * US, T0 + 111 * US, 7);
+	op.blocked_ns = 30 * US;
+	op.waker_tid = 10;
+	feed_op(&f, &op);
+	feed_send(&f, MECH_PIPE, 5, 10, T0 + 200 * US, T0 + 210 * US, 9);
+	feed_recv(&f, MECH_PIPE, 5, 11, T0 + 220 * US, T0 + 230 * US, 9);
+	end(e, T0 + MS);
+}
+
+static void csv_quotes_what_it_must(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin(&e, "csv", T0, NULL);
+	two_messages(&e, "a,\"b\"\r\nc\033\xff");
+	assert_non_null(strstr(e.out.buf.s, ",\"a,\"\"b\"\"\r\nc\033\xef\xbf\xbd\","));
+	assert_int_equal(count(e.out.buf.s, ",\r\n"), 2);
+	fini(&e);
+}
+
+static void csv_on_a_terminal_gives_no_orders(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin(&e, "csv", T0, NULL);
+	e.x.escape = true;
+	two_messages(&e, "a\033[2J\r\n\"b\xff");
+	assert_non_null(strstr(e.out.buf.s, ",\"a\\x1b[2J\\r\\n\"\"b\\xff\","));
+	fini(&e);
+}
+
+static void folded_tells_who_ended_the_wait(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin(&e, "folded", T0, NULL);
+	two_messages(&e, "a;b 7\n");
+	assert_string_equal(e.out.buf.s, "reader[11];pipe:[5] (recv);a\\x3bb 7\\n[10] 30000\n");
+	fini(&e);
+}
+
+static void dot_escapes_labels(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin(&e, "dot", T0, NULL);
+	two_messages(&e, "a\"]\n\\");
+	assert_non_null(strstr(e.out.buf.s, "[label=\"a\\\"]\\\\n\\\\\\\\\\n10\""));
+	assert_non_null(strstr(e.out.buf.s, "2 msg, 16 B"));
+	fini(&e);
+}
+
+static void formats_have_names_and_summaries(void **state)
+{
+	(void)state;
+	for (const struct format *const *f = formats; *f; f++) {
+		assert_ptr_equal(format_by_name((*f)->name), *f);
+		assert_non_null((*f)->summary);
+	}
+	assert_null(format_by_name("jpeg"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_formats),
+		cmocka_unit_test(jsonl_begins_with_the_epoch),
+		cmocka_unit_test(csv_quotes_what_it_must),
+		cmocka_unit_test(csv_on_a_terminal_gives_no_orders),
+		cmocka_unit_test(folded_tells_who_ended_the_wait),
+		cmocka_unit_test(dot_escapes_labels),
+		cmocka_unit_test(formats_have_names_and_summaries),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
