@@ -23,7 +23,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -DIPCSPY_VERSION='"$(VERSION)"' \
 	-D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD) $(SAN)
 ALL_LDFLAGS = $(LDFLAGS) $(SAN)
-LIBS := -lbpf -lelf -lz -lm
+LIBS := -lbpf -lelf -lz -lm -pthread
 BPF_CFLAGS := -O2 -g --target=bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-unused-function -Wno-missing-declarations -Iinclude -Ivmlinux/$(ARCH) -Ibpf
 
@@ -32,7 +32,7 @@ Q := @
 say = @printf '  %-8s%s\n' '$(1)' '$(2)';
 endif
 
-LIB_MODULES := lib event metrics model analysis view export probe cmd
+LIB_MODULES := lib event metrics model analysis view export probe store cmd
 LIB_SRC := $(filter-out src/cmd/main.c,$(wildcard $(LIB_MODULES:%=src/%/*.c)))
 DEMO_SRC := $(wildcard src/demo/*.c)
 BPF_SRC := $(wildcard bpf/*.bpf.c)

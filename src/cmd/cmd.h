@@ -18,6 +18,8 @@ enum exit_status {
 /* argv[0] is the program's name or the verb. Each returns an exit status. */
 int cmd_watch(int argc, char **argv);
 int cmd_why(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

@@ -214,6 +214,20 @@ static int set_output(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
+static int set_record(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)why;
+	o->record = arg;
+	return 0;
+}
+
+static int set_force(struct opts *o, const char *arg, struct strbuf *why)
+{
+	(void)arg, (void)why;
+	o->force = true;
+	return 0;
+}
+
 static int set_verbose(struct opts *o, const char *arg, struct strbuf *why)
 {
 	(void)arg, (void)why;
@@ -235,28 +249,35 @@ static int set_version(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
-#define VERB_ALL (VERB_WATCH | VERB_DOCTOR | VERB_HELP | VERB_WHY)
+#define VERB_ALL (VERBS_TRACE | VERB_REPORT | VERB_DOCTOR | VERB_HELP | VERB_WHY)
 
 const struct opt opt_table[] = {
-	{'p', "pid", "PID[,PID]...", VERB_WATCH, "trace these processes, all their threads",
+	{'p', "pid", "PID[,PID]...", VERBS_TRACE, "trace these processes, all their threads",
 	 set_pids},
-	{'f', "follow", NULL, VERB_WATCH, "with -p and -n: also the children they start",
+	{'f', "follow", NULL, VERBS_TRACE, "with -p and -n: also the children they start",
 	 set_follow},
-	{'n', "name", "COMM", VERB_WATCH, "trace processes of this name; * and ? match", set_comm},
-	{'a', "all", NULL, VERB_WATCH, "trace every process", set_all},
+	{'n', "name", "COMM", VERBS_TRACE, "trace processes of this name; * and ? match", set_comm},
+	{'a', "all", NULL, VERBS_TRACE, "trace every process", set_all},
 	{'a', "all", NULL, VERB_WHY, "look for whoever is stuck on this machine", set_all},
-	{'m', "mechanism", "MECH[,MECH]...", VERB_WATCH, "only these mechanisms", set_mechs},
-	{0, "no-peers", NULL, VERB_WATCH, "leave out what other processes do", set_no_peers},
-	{'d', "duration", "SECONDS", VERB_WATCH, "end after this time", set_duration},
+	{'m', "mechanism", "MECH[,MECH]...", VERBS_TRACE, "only these mechanisms", set_mechs},
+	{0, "no-peers", NULL, VERBS_TRACE, "leave out what other processes do", set_no_peers},
+	{'d', "duration", "SECONDS", VERBS_TRACE, "end after this time", set_duration},
 	{'i', "interval", "SECONDS", VERB_WATCH, "report every so often, too", set_interval},
-	{'t', "messages", NULL, VERB_WATCH, "one line for each message received", set_messages},
-	{0, "format", "FORMAT", VERB_WATCH, "text, json, or jsonl (message lines as JSON)",
+	{'t', "messages", NULL, VERBS_SHOW, "one line for each message received", set_messages},
+	{0, "format", "FORMAT", VERBS_SHOW, "text, json, or jsonl (message lines as JSON)",
 	 set_format},
 	{0, "format", "FORMAT", VERB_DOCTOR | VERB_WHY, "text or json", set_plain_format},
 	{0, "watch", "[SECONDS]", VERB_WHY, "look on, tell of what lasts longer than this",
 	 set_watch},
-	{'o', "output", "FILE", VERB_WATCH, "write to FILE, which is replaced", set_output},
+	{'i', "interval", "SECONDS", VERB_RECORD, "note who is blocked every so often, default 5",
+	 set_interval},
+	{'o', "output", "FILE", VERBS_SHOW, "write to FILE, which is replaced", set_output},
+	{'o', "output", "FILE", VERB_RECORD, "the recording; '-' is standard output", set_output},
+	{0, "record", "FILE", VERB_WATCH, "record it, too", set_record},
+	{0, "force", NULL, VERBS_TRACE, "the recording may replace a file", set_force},
 	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
+	{'v', "verbose", NULL, VERB_RECORD, "say what the tracing took", set_verbose},
+	{'v', "verbose", NULL, VERB_REPORT, "every row", set_verbose},
 	{'h', "help", NULL, VERB_ALL, "this text", set_help},
 	{'V', "version", NULL, VERB_ALL, "the version", set_version},
 	{0, NULL, NULL, 0, NULL, NULL},
@@ -403,14 +424,16 @@ void opts_fini(struct opts *o)
 	*o = (struct opts){0};
 }
 
-int opts_check_watch(const struct opts *o, struct strbuf *why)
+/* What is to be traced. */
+static void check_filter(const struct opts *o, const char *verb, struct strbuf *why)
 {
 	bool filter = o->pid_cnt || o->comm || o->all;
 
 	if (*o->rest) {
 		strbuf_puts(why, "'");
 		strbuf_put_escaped(why, *o->rest, strlen(*o->rest));
-		strbuf_puts(why, "' is no command of ipcspy; to run it and trace it: ipcspy -- ");
+		strbuf_printf(why, "' is no %s; to run it and trace it: ipcspy %s-- ",
+			      *verb ? "option of record" : "command of ipcspy", verb);
 		strbuf_put_escaped(why, *o->rest, strlen(*o->rest));
 	} else if (o->command && !*o->command) {
 		strbuf_puts(why, "no command after --");
@@ -421,9 +444,50 @@ int opts_check_watch(const struct opts *o, struct strbuf *why)
 				 "or -- COMMAND");
 	} else if (o->all && (o->pid_cnt || o->comm)) {
 		strbuf_puts(why, "-a is every process: leave out -p and -n, or -a");
-	} else if (o->interval_ns && (o->messages || o->format != FORMAT_TEXT)) {
-		strbuf_puts(why, "-i repeats the text report: not with -t or --format json, jsonl");
 	}
+}
+
+int opts_check_watch(const struct opts *o, struct strbuf *why)
+{
+	check_filter(o, "", why);
+	if (!why->len && o->interval_ns && (o->messages || o->format != FORMAT_TEXT))
+		strbuf_puts(why, "-i repeats the text report: not with -t or --format json, jsonl");
+	else if (!why->len && o->record && !strcmp(o->record, "-"))
+		strbuf_puts(why, "--record takes a file; ipcspy record -o - writes to "
+				 "standard output");
+	else if (!why->len && o->force && !o->record)
+		strbuf_puts(why, "--force is about a recording: not without --record FILE");
+	return why->len ? -EINVAL : why->err;
+}
+
+/* Samples of who is blocked, often enough to tell of a recorder that was killed. */
+#define RECORD_INTERVAL_NS 5000000000ull
+
+int opts_check_record(struct opts *o, struct strbuf *why)
+{
+	check_filter(o, "record -o FILE ", why);
+	if (!why->len && !o->output)
+		strbuf_puts(why, "record where to? give -o FILE, or -o - for standard output");
+	else if (!why->len && !strcmp(o->output, "-") && o->command)
+		strbuf_puts(why, "standard output is the command's: give -o FILE");
+	o->record = o->output;
+	o->output = NULL;
+	o->quiet = true;
+	if (!o->interval_ns)
+		o->interval_ns = RECORD_INTERVAL_NS;
+	return why->len ? -EINVAL : why->err;
+}
+
+int opts_check_report(struct opts *o, struct strbuf *why)
+{
+	if (o->command)
+		o->rest = o->command; /* a name that begins with a dash stands behind -- */
+	o->command = NULL;
+	if (!o->rest[0])
+		strbuf_puts(why, "report of what? give the file that ipcspy record wrote, "
+				 "or - for standard input");
+	else if (o->rest[1])
+		strbuf_puts(why, "report takes one file, and options before it");
 	return why->len ? -EINVAL : why->err;
 }
 

@@ -20,6 +20,11 @@
 #define VERB_DOCTOR 0x2u
 #define VERB_HELP   0x4u
 #define VERB_WHY    0x8u
+#define VERB_RECORD 0x10u
+#define VERB_REPORT 0x20u
+
+#define VERBS_TRACE (VERB_WATCH | VERB_RECORD)
+#define VERBS_SHOW  (VERB_WATCH | VERB_REPORT)
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
 
@@ -35,6 +40,9 @@ struct opts {
 	uint64_t watch_ns; /* ... and tell of what lasts longer */
 	enum format format;
 	const char *output;
+	const char *record; /* where the recording goes, "-": standard output; NULL: none is made */
+	bool force;         /* it may replace a file */
+	bool quiet;         /* record: no report */
 	bool verbose, help, version;
 	char *const *command; /* NULL: none */
 	char *const *rest;    /* what is left of argv, NULL-terminated */
@@ -62,6 +70,12 @@ void opts_fini(struct opts *o);
 
 /* What cannot be together, and what must be there, for VERB_WATCH. Returns as opts_parse(). */
 int opts_check_watch(const struct opts *o, struct strbuf *why);
+
+/* The same for VERB_RECORD; -o becomes o->record. */
+int opts_check_record(struct opts *o, struct strbuf *why);
+
+/* The same for VERB_REPORT: *o->rest is the file. */
+int opts_check_report(struct opts *o, struct strbuf *why);
 
 /* The same for VERB_WHY; its process ids become o->pids. */
 int opts_check_why(struct opts *o, struct strbuf *why);

@@ -31,6 +31,14 @@ static uint64_t now_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+/* An error of the observer is its own, and not the probe's. */
+static int observed(struct session *s, int err)
+{
+	if (err && !s->observer_err)
+		s->observer_err = err;
+	return err;
+}
+
 static int on_record(void *arg, const void *data, size_t len)
 {
 	struct session *s = arg;
@@ -44,7 +52,10 @@ static int on_record(void *arg, const void *data, size_t len)
 		s->malformed++;
 		return 0;
 	}
-	return model_feed(s->model, &ev);
+	n = model_feed(s->model, &ev);
+	if (n || !s->observer)
+		return n;
+	return observed(s, s->observer->record(s->observer->arg, &ev));
 }
 
 static void on_message(void *arg, const struct message *msg)
@@ -63,6 +74,8 @@ static void on_forget(void *arg, uint64_t id)
 	struct session *s = arg;
 
 	probe_forget(s->probe, id);
+	if (s->observer)
+		s->observer->forget(s->observer->arg, id);
 }
 
 int session_init(struct session *s, const struct opts *o, struct output *out,
@@ -75,6 +88,42 @@ int session_init(struct session *s, const struct opts *o, struct output *out,
 	if (uname(&s->host))
 		return -errno;
 	return targets_open(&s->targets, o->pids, o->pid_cnt, &s->why);
+}
+
+static struct report_info report_info(const struct session *s)
+{
+	const struct command *c = s->command;
+	uint64_t end_ns = s->end_ns ? s->end_ns : now_ns();
+
+	return (struct report_info){
+		.blame = s->blame,
+		.host = s->host.nodename,
+		.kernel = s->host.release,
+		.arch = s->host.machine,
+		.filter = s->filter.s,
+		.comm = s->opts->comm,
+		.start_realtime_ns = s->start_realtime_ns,
+		.duration_ns = end_ns - s->start_ns,
+		.events = s->events,
+		.argv = c->argv,
+		.command_pid = c->argv ? (uint32_t)c->pid : 0,
+		.command_ended = c->ended,
+		.command_status = c->status,
+	};
+}
+
+static int observe_begin(struct session *s)
+{
+	const struct report_info info = report_info(s);
+
+	return observed(s, s->observer->begin(s->observer->arg, s, &info));
+}
+
+static int observe_end(struct session *s)
+{
+	const struct report_info info = report_info(s);
+
+	return observed(s, s->observer->end(s->observer->arg, s, &info));
 }
 
 /* Loads the programs; the clock of the trace starts behind that, it can take a second. */
@@ -110,34 +159,14 @@ static int load(struct session *s)
 		.on_fold = blame_on_fold,
 		.on_blocked_arg = s->blame,
 		.no_peers = o->no_peers,
-		.on_message = s->out->lines ? on_message : NULL,
+		.on_message = s->out && s->out->lines ? on_message : NULL,
 		.on_message_arg = s,
 		.on_forget = on_forget,
 		.on_forget_arg = s,
 	});
-	return s->model ? 0 : -ENOMEM;
-}
-
-static struct report_info report_info(const struct session *s)
-{
-	const struct command *c = s->command;
-	uint64_t end_ns = s->end_ns ? s->end_ns : now_ns();
-
-	return (struct report_info){
-		.blame = s->blame,
-		.host = s->host.nodename,
-		.kernel = s->host.release,
-		.arch = s->host.machine,
-		.filter = s->filter.s,
-		.comm = s->opts->comm,
-		.start_realtime_ns = s->start_realtime_ns,
-		.duration_ns = end_ns - s->start_ns,
-		.events = s->events,
-		.argv = c->argv,
-		.command_pid = c->argv ? (uint32_t)c->pid : 0,
-		.command_ended = c->ended,
-		.command_status = c->status,
-	};
+	if (!s->model)
+		return -ENOMEM;
+	return s->observer ? observe_begin(s) : 0;
 }
 
 static bool targets_alive(const struct session *s)
@@ -192,18 +221,28 @@ static int drain_ms(const struct session *s, uint64_t now, uint64_t next_report_
 	return until > now ? (int)((until - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
 }
 
+static void put_write_error(struct session *s, const char *name, int err)
+{
+	strbuf_puts(&s->why, "cannot write to ");
+	strbuf_put_escaped(&s->why, name, strlen(name));
+	strbuf_printf(&s->why, ": %s", strerror(-err));
+}
+
+/* Of the probe, or of what it called. */
 static int probe_failed(struct session *s, int err)
 {
-	if (!s->why.len)
+	if (s->why.len)
+		return err;
+	if (s->observer_err)
+		put_write_error(s, s->observer->name(s->observer->arg), s->observer_err);
+	else
 		strbuf_puts(&s->why, err == -ENOMEM ? "out of memory" : probe_error(s->probe));
 	return err;
 }
 
 static int write_failed(struct session *s, int err)
 {
-	strbuf_printf(&s->why, "cannot write to ");
-	strbuf_put_escaped(&s->why, s->out->name, strlen(s->out->name));
-	strbuf_printf(&s->why, ": %s", strerror(-err));
+	put_write_error(s, s->out->name, err);
 	return err;
 }
 
@@ -214,9 +253,28 @@ static int begin_output(struct session *s)
 
 	if (s->begun || !command_runs(s->command))
 		return 0;
-	err = output_begin(s->out);
+	err = s->observer ? s->observer->started(s->observer->arg) : 0;
+	if (err)
+		return probe_failed(s, observed(s, err));
+	err = s->out ? output_begin(s->out) : 0;
 	s->begun = !err;
-	return err;
+	return err ? write_failed(s, err) : 0;
+}
+
+/* Tells all that the time is now_ns. */
+static int advance(struct session *s, uint64_t now)
+{
+	int err = model_advance(s->model, now);
+
+	if (!err && s->observer)
+		err = observed(s, s->observer->advance(s->observer->arg, now));
+	if (err)
+		return probe_failed(s, err);
+	err = begin_output(s);
+	if (err || !s->begun || !s->out)
+		return err;
+	err = output_flush(s->out);
+	return err ? write_failed(s, err) : 0;
 }
 
 static int interim(struct session *s)
@@ -227,6 +285,8 @@ static int interim(struct session *s)
 	err = probe_snapshot(s->probe, SNAPF_HOLDS);
 	if (err)
 		return probe_failed(s, err);
+	if (!s->out)
+		return 0;
 	info = report_info(s);
 	err = output_interim(s->out, &info, s->model);
 	return err ? write_failed(s, err) : 0;
@@ -237,7 +297,7 @@ static int loop(struct session *s)
 	uint64_t every_ns = s->opts->interval_ns, next_ns, now = now_ns();
 	int n, err;
 
-	if (!every_ns && s->out->repaint)
+	if (!every_ns && s->out && s->out->repaint)
 		every_ns = REPAINT_NS;
 	next_ns = every_ns ? now + every_ns : 0;
 	while (!is_over(s, now)) {
@@ -245,14 +305,9 @@ static int loop(struct session *s)
 		if (n < 0 && n != -EINTR)
 			return probe_failed(s, n);
 		now = now_ns();
-		err = model_advance(s->model, now);
+		err = advance(s, now);
 		if (err)
-			return probe_failed(s, err);
-		err = begin_output(s);
-		if (!err && s->begun)
-			err = output_flush(s->out);
-		if (err)
-			return write_failed(s, err);
+			return err;
 		if (!s->begun || !next_ns || now < next_ns)
 			continue;
 		err = interim(s);
@@ -309,6 +364,11 @@ int session_run(struct session *s)
 		err = loop(s);
 	end_err = finish(s);
 	command_poll(s->command);
+	if (!end_err && s->observer) {
+		end_err = observe_end(s);
+		if (end_err)
+			probe_failed(s, end_err);
+	}
 	return err ? err : end_err;
 }
 

@@ -18,10 +18,28 @@
 #include "model/model.h"
 #include "probe/probe.h"
 
+struct session;
+
+/* Who is shown all that the model is fed, in the same order. Errors end the trace. */
+struct session_observer {
+	/* Before everything else: what is known of the trace is in info. */
+	int (*begin)(void *arg, const struct session *s, const struct report_info *info);
+	/* What was traced is there: the command runs, if there is one. */
+	int (*started)(void *arg);
+	int (*record)(void *arg, const struct event *ev);
+	int (*advance)(void *arg, uint64_t now_ns);
+	void (*forget)(void *arg, uint64_t id);
+	/* After everything else. */
+	int (*end)(void *arg, const struct session *s, const struct report_info *info);
+	const char *(*name)(void *arg); /* for error messages */
+	void *arg;
+};
+
 struct session {
 	const struct opts *opts;
-	struct output *out;
-	struct command *command; /* argv NULL: none */
+	struct output *out;                      /* NULL: nothing is shown */
+	const struct session_observer *observer; /* or NULL; the caller sets it */
+	struct command *command;                 /* argv NULL: none */
 	struct targets targets;
 	struct probe *probe;
 	struct model *model;
@@ -34,6 +52,7 @@ struct session {
 	bool begun;                       /* output_begin() is done */
 	uint64_t kill_at_ns; /* 0, or when to stop waiting for a command that was told to end */
 	uint64_t events, malformed;
+	int observer_err; /* the first that the observer returned */
 };
 
 /* Checks the targets. Returns 0 or -errno with the reason in s->why; session_fini() is due. */

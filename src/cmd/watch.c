@@ -1,154 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* watch - trace processes or a command and report who talks to whom. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/session.h"
-#include "cmd/signals.h"
-#include "export/walk.h"
-
-#define NSEC_PER_MSEC 1000000ull
-#define SHORT_MS      100 /* too short for anything to be seen */
-
-/* What -v adds, on stderr: what the tracing itself took. */
-static void print_stats(const struct session *s)
-{
-	struct probe_stats st;
-
-	probe_stats(s->probe, &st);
-	fprintf(stderr,
-		"ipcspy: %llu records, %llu bytes, %llu lost, %llu malformed, ring %zu bytes\n",
-		(unsigned long long)st.records, (unsigned long long)st.bytes,
-		(unsigned long long)st.lost, (unsigned long long)s->malformed, st.ring_bytes);
-}
-
-/* name: the user's, and so perhaps somebody else's: any bytes. */
-static void error_about(const char *what, const char *name, const char *why)
-{
-	struct strbuf sb;
-
-	strbuf_init(&sb);
-	strbuf_put_escaped(&sb, name, strlen(name));
-	cmd_error("%s %s: %s", what, sb.err ? "?" : sb.s, why);
-	strbuf_fini(&sb);
-}
-
-static void say_unseen(const char *comm)
-{
-	struct strbuf sb;
-
-	strbuf_init(&sb);
-	strbuf_put_escaped(&sb, comm, strlen(comm));
-	cmd_error("no process named '%s' was seen", sb.err ? "?" : sb.s);
-	strbuf_fini(&sb);
-}
-
-/* A command has the terminal for itself, and its own first output. */
-static void on_attached(const struct session *s)
-{
-	if (!s->command->argv && isatty(STDERR_FILENO))
-		fputs("ipcspy: tracing, Ctrl-C ends\n", stderr);
-}
-
-static bool has_flows(const struct model *m)
-{
-	struct walk w = WALK_INIT;
-	bool any = walk_flows(&w, m, FLOWS_BY_CHAN) || w.cnt;
-
-	walk_fini(&w);
-	return any;
-}
-
-/* An empty report that the user may not expect is explained. */
-static void explain_nothing(const struct session *s)
-{
-	unsigned long long ms = (s->stopped_ns - s->attached_ns) / NSEC_PER_MSEC;
-
-	if (s->opts->comm && !target_cnt(s->model))
-		say_unseen(s->opts->comm);
-	if (signals_stop() && ms < SHORT_MS && !has_flows(s->model))
-		cmd_error("ended by a signal %llu ms after tracing began: nothing was seen", ms);
-}
-
-static int report(struct session *s, int run_err)
-{
-	int err = run_err == -EPIPE ? run_err : session_report(s);
-
-	if (!err && !run_err)
-		explain_nothing(s);
-	if (s->opts->verbose)
-		print_stats(s);
-	if (err && err != -EPIPE) {
-		error_about("cannot write the report to", s->out->name, strerror(-err));
-		return EXIT_ERROR;
-	}
-	if (run_err && run_err != -EPIPE) {
-		cmd_error("the trace broke off: %s", s->why.len ? s->why.s : strerror(-run_err));
-		return EXIT_ERROR;
-	}
-	/* A reader that went away (`| head`) had what it wanted: no error. */
-	return report_has_loss(s->model) || s->malformed ? EXIT_LOST : EXIT_WHOLE;
-}
-
-static int trace(struct session *s)
-{
-	int err = session_run(s), exec_err = command_exec_error(s->command);
-
-	if (exec_err) {
-		error_about("cannot run", s->command->argv[0], strerror(exec_err));
-		return EXIT_ERROR;
-	}
-	if (!session_has_data(s)) {
-		cmd_error("%s", s->why.len ? s->why.s : strerror(-err));
-		return EXIT_ERROR;
-	}
-	return report(s, err);
-}
-
-/* Everything that can fail cheaply comes first: file, targets, then the fork, then the load. */
-static int watch(const struct opts *o)
-{
-	struct command command = {0};
-	struct output out;
-	struct session s;
-	int status = EXIT_ERROR, err;
-
-	err = output_open(&out, o);
-	if (err) {
-		error_about("cannot write to", out.name,
-			    err == -ELOOP ? "it is a symbolic link" : strerror(-err));
-		goto close_output;
-	}
-	err = session_init(&s, o, &out, &command);
-	s.on_attached = on_attached;
-	if (err) {
-		cmd_error("%s", s.why.len ? s.why.s : strerror(-err));
-		goto fini_session;
-	}
-	if (o->command) {
-		err = command_start(&command, o->command);
-		if (err) {
-			cmd_error("cannot start a process: %s", strerror(-err));
-			goto fini_command;
-		}
-	}
-	/* Ctrl-C on the terminal is for the command first; a second one is for us. */
-	err = signals_init(o->command ? 1 : 0);
-	if (err)
-		cmd_error("cannot catch signals: %s", strerror(-err));
-	else
-		status = trace(&s);
-fini_command:
-	command_fini(&command);
-fini_session:
-	session_fini(&s);
-close_output:
-	output_close(&out);
-	return status;
-}
+#include "cmd/opts.h"
+#include "cmd/trace.h"
 
 int cmd_watch(int argc, char **argv)
 {
@@ -163,7 +20,7 @@ int cmd_watch(int argc, char **argv)
 	else if (!err && o.version)
 		status = cmd_print_version();
 	else if (!err && !(err = opts_check_watch(&o, &why)))
-		status = watch(&o);
+		status = trace_run(&o);
 	else
 		status = err == -EINVAL ? cmd_usage(why.s) : EXIT_ERROR;
 	if (err && err != -EINVAL)

@@ -25,8 +25,8 @@ _ipcspy()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
 	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp \
 posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty process-vm"
-	local watch="--pid --follow --name --all --mechanism --no-peers --duration --interval \
---messages --format --output --verbose --help --version"
+	local filter="--pid --follow --name --all --mechanism --no-peers --duration --interval --force"
+	local show="--messages --format --output --verbose --help --version"
 
 	COMPREPLY=()
 	# "--format=json" comes as three words.
@@ -46,7 +46,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 			return
 		fi
 	done
-	[[ ${COMP_WORDS[1]} == @(doctor|help|why) ]] && ((COMP_CWORD > 1)) && verb=${COMP_WORDS[1]}
+	[[ ${COMP_WORDS[1]} == @(doctor|help|record|report|why) ]] && ((COMP_CWORD > 1)) && verb=${COMP_WORDS[1]}
 
 	case $prev in
 	-p | --pid)
@@ -67,7 +67,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		_ipcspy_words "text json $([[ $verb == @(doctor|why) ]] || echo jsonl)" "$cur"
 		return
 		;;
-	-o | --output)
+	-o | --output | --record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -78,15 +78,20 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 
 	case $verb in
 	doctor) _ipcspy_words "--format --help --version" "$cur" ;;
-	help) _ipcspy_words "doctor help why --help --version" "$cur" ;;
+	help) _ipcspy_words "doctor help record report why --help --version" "$cur" ;;
+	record) _ipcspy_words "$filter --output --verbose --help --version --" "$cur" ;;
+	report)
+		_ipcspy_words "$([[ $cur == -* ]] && echo "$show")" "$cur"
+		[[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
 	why)
 		_ipcspy_words "--all --format --watch --help --version $(cd /proc && echo [0-9]*)" "$cur"
 		;;
 	*)
 		if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-			_ipcspy_words "doctor help why" "$cur"
+			_ipcspy_words "doctor help record report why" "$cur"
 		else
-			_ipcspy_words "$watch --" "$cur"
+			_ipcspy_words "$filter --record $show --" "$cur"
 		fi
 		;;
 	esac

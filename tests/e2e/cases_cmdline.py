@@ -454,7 +454,8 @@ def doctor_does_not_warn(t):
 COMPLETE = {("-m", "pi"): "pipe", ("--mechanism", "=", "pi"): "pipe", ("-m", "tcp,ud"): "tcp,udp",
             ("-m", "pipe,pip"): "", ("--format", "=", "j"): "json jsonl", ("--format", "="):
             "text json jsonl", ("doctor", "--format", "j"): "json", ("doc",): "doctor",
-            ("--fo",): "--follow --format"}
+            ("--fo",): "--follow --force --format", ("report", "--f"): "--format",
+            ("record", "--fo"): "--follow --force"}
 
 
 @case(live=False)

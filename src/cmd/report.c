@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* report - what a live trace would have shown, from its recording. */
+#include <errno.h>
+#include <string.h>
+
+#include "analysis/analysis.h"
+#include "cmd/cmd.h"
+#include "cmd/opts.h"
+#include "cmd/output.h"
+#include "cmd/replay.h"
+
+struct shown {
+	struct output out;
+	struct replay replay;
+};
+
+static void on_message(void *arg, const struct message *msg)
+{
+	struct shown *sh = arg;
+
+	if (chan_concerns_target(msg->chan))
+		output_message(&sh->out, msg, sh->replay.start_ns);
+}
+
+static int on_block(void *arg)
+{
+	struct shown *sh = arg;
+
+	return output_flush(&sh->out);
+}
+
+static void say(const char *name, const char *what)
+{
+	struct strbuf sb;
+
+	strbuf_init(&sb);
+	strbuf_put_escaped(&sb, name, strlen(name));
+	cmd_error("%s: %s", sb.err ? "?" : sb.s, what);
+	strbuf_fini(&sb);
+}
+
+/* What is not in the file. Returns whether anything is. */
+static bool say_missing(const struct replay *r, const char *name)
+{
+	struct strbuf sb;
+
+	if (!r->truncated)
+		return false;
+	strbuf_init(&sb);
+	strbuf_printf(&sb, "%s; what is reported are the first %llu bytes, %llu events",
+		      replay_missing(r), (unsigned long long)r->read_bytes,
+		      (unsigned long long)r->info.events);
+	say(name, sb.err ? replay_missing(r) : sb.s);
+	strbuf_fini(&sb);
+	return true;
+}
+
+static int show(struct shown *sh, const char *name)
+{
+	struct replay *r = &sh->replay;
+	int err = output_begin(&sh->out), run_err = err ? err : replay_run(r);
+
+	/* Also of what was read until it failed. */
+	if (!err && run_err != -EPIPE)
+		err = output_report(&sh->out, &r->info, r->model);
+	if (err && err != -EPIPE) {
+		say(sh->out.name, strerror(-err));
+		return EXIT_ERROR;
+	}
+	if (run_err && run_err != -EPIPE) {
+		say(name, strerror(-run_err));
+		return EXIT_ERROR;
+	}
+	return say_missing(r, name) || report_has_loss(r->model) || r->malformed || r->lost
+		       ? EXIT_LOST
+		       : EXIT_WHOLE;
+}
+
+static int report(const struct opts *o)
+{
+	const char *name = *o->rest;
+	struct shown sh;
+	const struct replay_hooks hooks = {
+		.message = o->messages || o->format == FORMAT_JSONL ? on_message : NULL,
+		.block = on_block,
+		.arg = &sh,
+	};
+	struct strbuf why;
+	int status = EXIT_ERROR, err;
+
+	strbuf_init(&why);
+	err = replay_open(&sh.replay, name, &hooks, &why);
+	if (err) {
+		strbuf_puts(&why, why.len ? "" : strerror(-err));
+		say(name, why.s);
+		goto close_replay;
+	}
+	err = output_open(&sh.out, o);
+	if (err)
+		say(sh.out.name, err == -ELOOP ? "it is a symbolic link" : strerror(-err));
+	else
+		status = show(&sh, name);
+	output_close(&sh.out);
+close_replay:
+	replay_close(&sh.replay);
+	strbuf_fini(&why);
+	return status;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct strbuf why;
+	struct opts o;
+	int status, err;
+
+	strbuf_init(&why);
+	err = opts_parse(&o, VERB_REPORT, argc, argv, &why);
+	if (!err && o.help)
+		status = cmd_print_help(VERB_REPORT);
+	else if (!err && o.version)
+		status = cmd_print_version();
+	else if (!err && !(err = opts_check_report(&o, &why)))
+		status = report(&o);
+	else
+		status = err == -EINVAL ? cmd_usage(why.s) : EXIT_ERROR;
+	if (err && err != -EINVAL)
+		cmd_error("%s", strerror(-err));
+	opts_fini(&o);
+	strbuf_fini(&why);
+	return status;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "store/reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "store/block.h"
+
+#define ITEM_MIN sizeof(struct rec_item)
+
+/* Reads len bytes, fewer at the end of the file. Returns how many, or -errno. */
+static ssize_t read_full(int fd, void *buf, size_t len)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = read(fd, (char *)buf + got, len - got);
+
+		if (!n)
+			break;
+		if (n > 0)
+			got += (size_t)n;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return (ssize_t)got;
+}
+
+/* The end of a header that a newer version made longer. */
+static int read_rest(struct rec_reader *r, char *hdr, size_t have, size_t want)
+{
+	ssize_t n = want > have ? read_full(r->fd, hdr + have, want - have) : 0;
+
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == want - have ? 0 : -ENODATA;
+}
+
+static int is_foreign(struct strbuf *why, const char *what)
+{
+	strbuf_puts(why, what);
+	return -EBADMSG;
+}
+
+int rec_reader_init(struct rec_reader *r, int fd, struct strbuf *why)
+{
+	_Alignas(8) char buf[REC_HDR_LEN_MAX];
+	const struct rec_file_hdr *hdr = (const struct rec_file_hdr *)buf;
+	ssize_t n;
+	int err;
+
+	*r = (struct rec_reader){.fd = fd};
+	r->stored = malloc(REC_STORED_MAX);
+	r->unpacked = malloc(REC_RAW_MAX);
+	if (!r->stored || !r->unpacked)
+		return -ENOMEM;
+	n = read_full(fd, buf, sizeof(*hdr));
+	if (n < 0)
+		return (int)n;
+	if (!n)
+		return is_foreign(why, "it is empty");
+	if (n < REC_MAGIC_LEN || memcmp(hdr->magic, REC_MAGIC, REC_MAGIC_LEN) != 0)
+		return is_foreign(why, "it is no recording of ipcspy");
+	if ((size_t)n < sizeof(*hdr))
+		return is_foreign(why, "it ends within the first bytes");
+	if (hdr->major != REC_MAJOR) {
+		strbuf_printf(why,
+			      "its format is version %u.%u, this ipcspy reads version %d: "
+			      "use a newer one",
+			      hdr->major, hdr->minor, REC_MAJOR);
+		return -EBADMSG;
+	}
+	if (hdr->len < sizeof(*hdr) || hdr->len > sizeof(buf))
+		return is_foreign(why, "its first bytes are damaged");
+	err = read_rest(r, buf, sizeof(*hdr), hdr->len);
+	if (err && err != -ENODATA)
+		return err;
+	if (err || rec_hdr_crc(buf, hdr->len, offsetof(struct rec_file_hdr, crc)) != hdr->crc)
+		return is_foreign(why, "its first bytes are damaged");
+	r->offset = hdr->len;
+	return 0;
+}
+
+void rec_reader_fini(struct rec_reader *r)
+{
+	free(r->stored);
+	free(r->unpacked);
+	r->stored = r->unpacked = NULL;
+}
+
+/* Reads a header and all of it that counts for its checksum. */
+static int read_hdr(struct rec_reader *r)
+{
+	_Alignas(8) char buf[REC_HDR_LEN_MAX];
+	struct rec_block_hdr *hdr = &r->hdr;
+	ssize_t n = read_full(r->fd, buf, sizeof(*hdr));
+	int err;
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < sizeof(*hdr)) {
+		r->bad = n ? "it ends within a block" : "it ends without a footer";
+		return 0;
+	}
+	memcpy(hdr, buf, sizeof(*hdr));
+	if (hdr->magic != REC_BLOCK_MAGIC || hdr->hdr_len < sizeof(*hdr) ||
+	    hdr->hdr_len > sizeof(buf)) {
+		r->bad = "a block's header is damaged";
+		return 0;
+	}
+	err = read_rest(r, buf, sizeof(*hdr), hdr->hdr_len);
+	if (err && err != -ENODATA)
+		return err;
+	if (err)
+		r->bad = "it ends within a block";
+	else if (rec_hdr_crc(buf, hdr->hdr_len, offsetof(struct rec_block_hdr, hdr_crc)) !=
+		 hdr->hdr_crc)
+		r->bad = "a block's header is damaged";
+	else if (hdr->raw_len > REC_RAW_MAX || hdr->stored_len > REC_STORED_MAX)
+		r->bad = "a block is longer than blocks can be";
+	return 0;
+}
+
+static const char *unpack(struct rec_reader *r)
+{
+	const struct rec_block_hdr *hdr = &r->hdr;
+	uLongf len = hdr->raw_len;
+
+	r->raw = r->unpacked;
+	switch (hdr->codec) {
+	case REC_CODEC_NONE:
+		r->raw = r->stored;
+		return hdr->stored_len == hdr->raw_len ? NULL : "a block's lengths differ";
+	case REC_CODEC_ZLIB:
+		if (uncompress((Bytef *)r->unpacked, &len, (const Bytef *)r->stored,
+			       hdr->stored_len) != Z_OK ||
+		    len != hdr->raw_len)
+			return "a block cannot be decompressed";
+		return NULL;
+	default:
+		return "a block is compressed in a way this ipcspy does not know";
+	}
+}
+
+int rec_reader_next(struct rec_reader *r)
+{
+	const struct rec_block_hdr *hdr = &r->hdr;
+	ssize_t n;
+	int err;
+
+	if (r->whole || r->bad)
+		return 0;
+	err = read_hdr(r);
+	if (err || r->bad)
+		return err;
+	n = read_full(r->fd, r->stored, hdr->stored_len);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < hdr->stored_len)
+		r->bad = "it ends within a block";
+	else if ((uint32_t)crc32(0, (const Bytef *)r->stored, hdr->stored_len) != hdr->crc)
+		r->bad = "a block's checksum does not match";
+	else if (hdr->seq != r->blocks)
+		r->bad = "a block is missing";
+	else
+		r->bad = unpack(r);
+	if (r->bad)
+		return 0;
+	r->offset += hdr->hdr_len + hdr->stored_len;
+	r->blocks++;
+	r->whole = hdr->type == REC_BLOCK_FOOTER;
+	return 1;
+}
+
+const struct rec_item *rec_reader_item(const struct rec_reader *r, size_t *pos)
+{
+	const struct rec_item *item = (const struct rec_item *)(r->raw + *pos);
+	size_t left = r->hdr.raw_len - *pos;
+
+	if (left < ITEM_MIN || item->len < ITEM_MIN || item->len % 8 || item->len > left)
+		return NULL;
+	*pos += item->len;
+	return item;
+}
