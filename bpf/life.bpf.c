@@ -6,6 +6,7 @@
  * them a reused pid would continue somebody else's numbers.
  */
 #include "op.bpf.h"
+#include "pidns.bpf.h"
 #include "shm.bpf.h"
 
 const volatile __u64 glob_takes[256] = {}; /* by byte: the elements that match it */
@@ -36,6 +37,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	__u32 flags = 0;
 	bool inherits;
 
+	task_note(child);
 	if (pt && (pt->flags & TF_TARGET) && (thread || cfg.follow || comm_matches(child->comm)))
 		flags = TF_TARGET;
 	/* whoever is born with shared memory is a process to know of, a stranger, too */
@@ -171,7 +173,18 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* Who is a target by pid when a snapshot is taken; user space fills it. */
+/* Every task that is there: before anything else is told of them. */
+SEC("iter/task")
+int number_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		task_note(task);
+	return 0;
+}
+
+/* Who is a target by the caller's pid when a snapshot is taken; user space fills it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -194,6 +207,8 @@ int mark_targets(struct bpf_iter__task *ctx)
 	tgid = task->tgid;
 	if (tgid == cfg.self_tgid)
 		return 0;
+	if (cfg.pid_ns_ino)
+		tgid = pid_noted(tgid);
 	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task->comm))
 		return 0;
 	t = task_find(task);

@@ -19,6 +19,7 @@ int look_procs(struct bpf_iter__task *ctx)
 	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD ||
 	    (__u32)task->tgid == cfg.self_tgid)
 		return 0;
+	task_note(task);
 	proc_fill(&e, task, PROCF_TARGET);
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	return 0;

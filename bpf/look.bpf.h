@@ -6,6 +6,7 @@
 #define IPCSPY_LOOK_BPF_H
 
 #include "ipcspy.bpf.h"
+#include "pidns.bpf.h"
 
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD   0x00200000
@@ -182,6 +183,24 @@ static __always_inline void look_restart(struct look_task *l, struct task_struct
 	l->task.hdr.flags |= LOOKF_SLEEP;
 }
 
+/* Whether the pids that a task with this struct pid goes by are not those of the caller. */
+static __always_inline bool in_other_pid_ns(struct pid *pid)
+{
+	__u32 level = 0, inum = 0;
+	struct pid_namespace *ns = NULL;
+	struct upid *own;
+
+	if (KREAD(&level, &pid->level) || level > MAX_PID_NS_LEVEL)
+		return true;
+	if (!cfg.pid_ns_ino)
+		return level;
+	own = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	      level * bpf_core_type_size(struct upid);
+	KREAD(&ns, &own->ns);
+	KREAD(&inum, &ns->ns.inum);
+	return inum != cfg.pid_ns_ino;
+}
+
 /* Fills *l. False: the task is the kernel's own. A function for the stack's sake. */
 static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 {
@@ -189,14 +208,13 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	__u8 letter = task_letter(task->__state, task->exit_state);
 	__u64 now = bpf_ktime_get_ns();
 	struct pid *pid = NULL;
-	__u32 level = 0;
 
 	if (!regs || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
 		return false;
 	KREAD(&pid, &task->thread_pid);
-	KREAD(&level, &pid->level);
+	task_note(task);
 	hdr_init(&l->task.hdr, LOOK_TASK, sizeof(*l), task->tgid, task->pid,
-		 level ? LOOKF_PID_NS : 0, now);
+		 in_other_pid_ns(pid) ? LOOKF_PID_NS : 0, now);
 	l->task.since_ns = letter == 'R' ? 0 : asleep_since(task, now);
 	l->task.until_ns = 0;
 	l->task.who = 0;

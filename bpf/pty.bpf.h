@@ -11,6 +11,8 @@
 #ifndef IPCSPY_PTY_BPF_H
 #define IPCSPY_PTY_BPF_H
 
+#include "pidns.bpf.h"
+
 /* Documentation/admin-guide/devices.txt */
 #define TTYAUX_MAJOR     5 /* /dev/tty, /dev/ptmx: the file knows its terminal */
 #define PTMX_MAJOR       128
@@ -211,20 +213,16 @@ static __always_inline void pty_describe(struct ev_obj *e, const struct objref *
 {
 	struct pid *pgrp = NULL;
 	struct pty_ends ends;
-	struct upid *first;
-	__u32 nr = 0, bytes = 0;
+	__u32 bytes = 0;
 
 	pty_ends(&ends, o);
 	e->ino = o->ino;
 	e->self = o->id;
 	e->peer = o->id ^ PTY_MASTER ^ PTY_SLAVE;
 	KREAD(&pgrp, &ends.slave->ctrl.pgrp);
-	first = (void *)pgrp + bpf_core_field_offset(struct pid, numbers);
-	if (pgrp)
-		KREAD(&nr, (__u32 *)&first->nr);
 	e->vals[0] = (__u64)(pty_mode(&ends) | (o->family == PTY_MASTER ? PTYF_MASTER : 0)) << 32 |
 		     o->ino;
-	e->vals[1] = nr;
+	e->vals[1] = pid_shown((__u64)pgrp);
 	if (pty_unread(o->ptr, &bytes)) {
 		e->backlog = bytes;
 		e->hdr.flags |= OBJF_BACKLOG;

@@ -12,6 +12,7 @@
 
 #include "inode.bpf.h"
 #include "object.bpf.h"
+#include "pidns.bpf.h"
 
 #define S_IFREG             0100000
 #define ANON_INODE_FS_MAGIC 0x09041934 /* one inode for all: io_uring, perf, BPF rings */
@@ -168,15 +169,14 @@ GLOBAL __u64 sysv_shm_vals(__u64 file_ptr, __u32 id)
 	struct shmid_kernel *shm;
 	struct objref seg = {};
 	__u16 mode = 0;
-	int nr = 0;
 
 	if (!sysv_resolve(&seg, shm_ns(file_ptr, id), SYSV_SHM, id, MECH_SYSV_SHM))
 		return vals;
 	shm = (void *)seg.ptr;
 	KREAD(&mode, &shm->shm_perm.mode);
 	KREAD(&creator, &shm->shm_cprid);
-	KREAD(&nr, &creator->numbers[0].nr);
-	return vals | (mode & SHM_DEST ? SHMV_REMOVED : 0) | (nr & SHMV_CREATOR);
+	return vals | (mode & SHM_DEST ? SHMV_REMOVED : 0) |
+	       (pid_shown((__u64)creator) & SHMV_CREATOR);
 }
 
 /* Fills the scratch EV_OBJ. 0: no scratch. */

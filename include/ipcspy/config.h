@@ -157,17 +157,19 @@ struct ipcspy_object {
 	__u64 ino;  /* of its file: a key made of an address may be another's by now */
 };
 
+#define PID_NUMBERS (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
+
 struct ipcspy_config {
-	__u64 seed;      /* key of object ids */
-	__u32 self_tgid; /* never traced */
-	__u32 mech_mask; /* 1u << MECH_* */
-	__u8 all;        /* every process is a target */
-	__u8 follow;     /* children of targets are targets */
-	__u8 peers;      /* operations of others on watched channels count */
-	__u8 look;       /* one look at the machine, nothing is attached: look.bpf.c */
-	__u8 pad[4];
-	__u64 glob_gaps; /* bit n: a star behind the first n elements */
-	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
+	__u64 seed;       /* key of object ids */
+	__u32 self_tgid;  /* never traced; the machine's number */
+	__u32 mech_mask;  /* 1u << MECH_* */
+	__u8 all;         /* every process is a target */
+	__u8 follow;      /* children of targets are targets */
+	__u8 peers;       /* operations of others on watched channels count */
+	__u8 look;        /* one look at the machine, nothing is attached: look.bpf.c */
+	__u32 pid_ns_ino; /* of the caller's pid namespace; 0: the machine's, see pidns.bpf.h */
+	__u64 glob_gaps;  /* bit n: a star behind the first n elements */
+	__u64 glob_end;   /* the bit of a whole match; 0: no filter by comm */
 };
 
 #endif

@@ -36,6 +36,12 @@ enum ipcspy_mech {
 	MECH_MAX = 32,           /* size of per-mechanism tables; bits of a mask */
 };
 
+/*
+ * A pid or tid of a task that has no number in the caller's pid namespace: the machine's number
+ * with this bit, which no number that a task has can reach (PID_MAX_LIMIT).
+ */
+#define PID_OUTSIDE (1u << 23)
+
 /* All but what is many times what everything else is. */
 #define MECHS_BY_DEFAULT (~(1u << MECH_FUTEX_PRIVATE))
 

@@ -243,7 +243,10 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 	} else if (w->outside) {
 		put_outside(sb, w);
 	}
-	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't')
-		strbuf_printf(sb, "; `kill -CONT %u` lets it go on", w->proc->pid);
+	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't') {
+		strbuf_puts(sb, "; `kill -CONT ");
+		human_pid(sb, w->proc->pid);
+		strbuf_puts(sb, "` lets it go on");
+	}
 	strbuf_putc(sb, '.');
 }

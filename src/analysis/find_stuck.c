@@ -8,6 +8,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/find.h"
+#include "lib/human.h"
 #include "model/mech.h"
 
 #define NAMED_MAX 8 /* processes in one sentence */
@@ -294,7 +295,9 @@ static int report_stopped(struct findings *f, const struct graph *g, const struc
 	put_what(&sb, first);
 	if (cnt > 1)
 		strbuf_printf(&sb, "; %zu tasks in all wait for it", cnt);
-	strbuf_printf(&sb, ": continue it with `kill -CONT %u`, or end it.", w->proc->pid);
+	strbuf_puts(&sb, ": continue it with `kill -CONT ");
+	human_pid(&sb, w->proc->pid);
+	strbuf_puts(&sb, "`, or end it.");
 	return find_say(new, &sb);
 }
 

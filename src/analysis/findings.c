@@ -6,6 +6,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/find.h"
+#include "lib/human.h"
 #include "lib/vec.h"
 
 const char *severity_name(enum severity s)
@@ -45,10 +46,8 @@ int find_say(struct finding *f, struct strbuf *sb)
 
 void find_put_proc(struct strbuf *sb, const struct proc *p, uint32_t tid)
 {
-	strbuf_printf(sb, "%s[%u", p->comm, p->pid);
-	if (tid && tid != p->pid)
-		strbuf_printf(sb, "/%u", tid);
-	strbuf_putc(sb, ']');
+	strbuf_puts(sb, p->comm);
+	human_task(sb, p->pid, tid);
 }
 
 /* What is stuck comes first. */

@@ -137,6 +137,8 @@ static void put_proc(struct json *j, const struct model *m, const struct proc *p
 	json_u64(j, "ppid", p->ppid);
 	if (p->ns_pid && p->ns_pid != p->pid)
 		json_u64(j, "ns_pid", p->ns_pid);
+	if (p->pid & PID_OUTSIDE)
+		json_u64(j, "machine_pid", p->pid & ~PID_OUTSIDE);
 	json_str(j, "comm", p->comm);
 	if (p->exe)
 		json_str(j, "exe", p->exe);

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "ipcspy/types.h"
+
 #define NSEC_PER_SEC 1000000000ull
 #define COUNT_EXACT  99999999ull
 
@@ -87,4 +89,20 @@ void human_rate(struct strbuf *sb, uint64_t bytes, uint64_t duration_ns)
 	}
 	human_bytes(sb, (uint64_t)((double)bytes * (double)NSEC_PER_SEC / (double)duration_ns));
 	strbuf_puts(sb, "/s");
+}
+
+void human_pid(struct strbuf *sb, uint32_t pid)
+{
+	if (pid & PID_OUTSIDE)
+		strbuf_puts(sb, "outside:");
+	strbuf_printf(sb, "%u", pid & ~PID_OUTSIDE);
+}
+
+void human_task(struct strbuf *sb, uint32_t pid, uint32_t tid)
+{
+	strbuf_putc(sb, '[');
+	human_pid(sb, pid);
+	if (tid && tid != pid)
+		strbuf_printf(sb, "/%u", tid & ~PID_OUTSIDE);
+	strbuf_putc(sb, ']');
 }

@@ -18,4 +18,10 @@ void human_count(struct strbuf *sb, uint64_t cnt);   /* exact up to 99999999, th
 /* bytes in duration_ns as "12.3 MiB/s"; "-" when no time passed */
 void human_rate(struct strbuf *sb, uint64_t bytes, uint64_t duration_ns);
 
+/* A pid; of who has none in the caller's pid namespace "outside:" and the machine's. */
+void human_pid(struct strbuf *sb, uint32_t pid);
+
+/* "[pid]"; "[pid/tid]" where that is another number and not 0. */
+void human_task(struct strbuf *sb, uint32_t pid, uint32_t tid);
+
 #endif

@@ -52,7 +52,8 @@ static int vm_on_obj(struct model *m, struct obj *o, const struct ev_obj *ev, bo
 	vm->named = true;
 	vm->pid = (uint32_t)ev->vals[0];
 	vm->start_ns = ev->vals[1];
-	n = snprintf(text, sizeof(text), "process-vm:%u", vm->pid);
+	n = snprintf(text, sizeof(text), "process-vm:%s%u", vm->pid & PID_OUTSIDE ? "outside:" : "",
+		     vm->pid & ~PID_OUTSIDE);
 	return chan_set_name(c, text, (size_t)n);
 }
 

@@ -126,7 +126,10 @@ static int signal_new(struct model *m, struct obj *o)
 	if (!c)
 		return -ENOMEM;
 	obj_join(o, c, 0);
-	n = snprintf(name, sizeof(name), "signal:%d", (int)o->ino);
+	n = o->peer && o->ino & PID_OUTSIDE
+		    ? snprintf(name, sizeof(name), "signal:outside:%u",
+			       (uint32_t)o->ino & ~PID_OUTSIDE)
+		    : snprintf(name, sizeof(name), "signal:%d", (int)o->ino);
 	return o->described ? chan_set_name(c, name, (size_t)n) : 0;
 }
 

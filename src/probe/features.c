@@ -174,6 +174,16 @@ static void add_load(struct table *t)
 	probe_free(p);
 }
 
+static void add_pid_ns(struct table *t)
+{
+	bool inside = pidns_ino(), ok = !inside || pidns_has_proc();
+
+	add(t, "pid namespace", NEED_REQUIRED, ok, "%s",
+	    !inside ? "the machine's"
+	    : ok    ? "one of its own: pids are those of this namespace"
+		    : "one of its own, and /proc is another's: mount it here");
+}
+
 size_t probe_features(struct probe_feature *out, size_t max)
 {
 	struct table t = {.rows = out, .max = max};
@@ -186,8 +196,7 @@ size_t probe_features(struct probe_feature *out, size_t max)
 
 		add(&t, caps[i].name, caps[i].need, ok, "%s", ok ? caps[i].gives : caps[i].without);
 	}
-	add(&t, "pid namespace", NEED_REQUIRED, in_init_pid_ns(), "%s",
-	    in_init_pid_ns() ? "the machine's" : "one of its own: run ipcspy in the machine's");
+	add_pid_ns(&t);
 	add_load(&t);
 	return t.cnt;
 }

@@ -8,6 +8,7 @@
 #include "ipcspy/look.h"
 #include "probe/held.h"
 #include "probe/locks.h"
+#include "probe/pidns.h"
 #include "probe/probe.h"
 
 #include "ipcspy.skel.h" /* its read-only data are the types of config.h */
@@ -17,6 +18,10 @@ struct probe {
 	struct ring_buffer *ring;
 	int (*on_record)(void *arg, const void *data, size_t len);
 	void *on_record_arg;
+	__u32 self_tgid;  /* as the machine has it */
+	__u32 pid_ns_ino; /* 0: the machine's own pid namespace */
+	struct pidns pidns;
+	__u64 translated[PIDNS_RECORD_MAX / 8]; /* the record at hand, with the caller's pids */
 	int wake_fd; /* epoll on the ring: readable when the kernel side asks to be looked at */
 	bool attached, stopped;
 	bool look;            /* see struct probe_opts */
@@ -43,6 +48,9 @@ int probe_deliver(struct probe *p, const void *data, size_t len);
 /* snapshot.c: emits a whole snapshot; see probe_snapshot(). */
 int snapshot_take(struct probe *p, unsigned int snap_flags);
 
+/* snapshot.c: lists the caller's numbers of all tasks, where they are not the machine's. */
+int snapshot_numbers(struct probe *p);
+
 /* look.c: before loading: takes the programs that a look needs, or those that a trace needs. */
 void look_select(struct probe *p);
 
@@ -66,8 +74,8 @@ int names_emit(struct probe *p, const struct ev_hdr *hdr);
 /* names.c: whether the process with this pid is the one that started then (CLOCK_MONOTONIC). */
 bool names_same_process(__u32 pid, __u64 start_ns);
 
-/* probe.c: whether pids here are those that the kernel side sees. */
-bool in_init_pid_ns(void);
+/* probe.c: a record of the kernel side with the caller's pids, as long; good until the next one. */
+const void *probe_own_pids(struct probe *p, const void *data, size_t len);
 
 /* uring.c: the hooks of io_uring that a kernel has. */
 struct uring_hooks {

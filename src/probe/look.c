@@ -9,12 +9,14 @@
 void look_select(struct probe *p)
 {
 	const struct bpf_program *always[] = {p->skel->progs.look_procs, p->skel->progs.look_tasks,
-					      p->skel->progs.snap_files, p->skel->progs.snap_maps};
+					      p->skel->progs.snap_files, p->skel->progs.snap_maps,
+					      p->pid_ns_ino ? p->skel->progs.number_tasks : NULL};
 	struct bpf_program *prog;
 	struct bpf_map *map;
 
 	bpf_program__set_autoload(p->skel->progs.look_procs, p->look);
 	bpf_program__set_autoload(p->skel->progs.look_tasks, p->look);
+	bpf_program__set_autoload(p->skel->progs.number_tasks, p->pid_ns_ino);
 	if (!p->look)
 		return;
 	bpf_object__for_each_program (prog, p->skel->obj) {

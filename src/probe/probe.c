@@ -54,13 +54,22 @@ __attribute__((format(printf, 2, 0))) static int keep_complaint(enum libbpf_prin
 	return 0;
 }
 
+const void *probe_own_pids(struct probe *p, const void *data, size_t len)
+{
+	if (!p->pidns.numbers || len > sizeof(p->translated))
+		return data;
+	memcpy(p->translated, data, len);
+	pidns_translate(&p->pidns, (struct ev_hdr *)p->translated);
+	return p->translated;
+}
+
 static int on_ring(void *arg, void *data, size_t len)
 {
 	struct probe *p = arg;
 	int err;
 
 	p->batch_bytes += len + 8; /* the ring's own record header */
-	err = probe_deliver(p, data, len);
+	err = probe_deliver(p, probe_own_pids(p, data, len), len);
 	if (err < 0)
 		return err;
 	return ++p->batch_records < BATCH_MAX_RECORDS ? 0 : -ECANCELED;
@@ -99,7 +108,8 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 
 	if (getrandom(&cfg->seed, sizeof(cfg->seed), 0) != sizeof(cfg->seed))
 		cfg->seed = (uintptr_t)p ^ (uint64_t)time(NULL);
-	cfg->self_tgid = getpid();
+	cfg->self_tgid = p->self_tgid;
+	cfg->pid_ns_ino = p->pid_ns_ino;
 	cfg->mech_mask = opts->mech_mask ? opts->mech_mask : opts->look ? ~0u : MECHS_BY_DEFAULT;
 	cfg->all = opts->all || opts->look;
 	cfg->look = opts->look;
@@ -167,22 +177,29 @@ static size_t ring_size(size_t want)
 	return n;
 }
 
-#define INIT_PID_NS_INO 0xEFFFFFFCu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
-
-bool in_init_pid_ns(void)
+/* Who ipcspy is, and by whose numbers it names others. */
+static int find_self(struct probe *p)
 {
-	struct stat st;
+	int self;
 
-	return stat("/proc/self/ns/pid", &st) || st.st_ino == INIT_PID_NS_INO;
+	p->pid_ns_ino = pidns_ino();
+	p->self_tgid = (__u32)getpid();
+	if (!p->pid_ns_ino)
+		return 0;
+	/* what is read there would be said of other processes */
+	if (!pidns_has_proc())
+		return probe_fail(p, -EOPNOTSUPP,
+				  "/proc belongs to another pid namespace; mount this one's "
+				  "(mount -t proc proc /proc, or unshare --mount-proc)");
+	self = pidns_self();
+	if (self < 0)
+		return load_failed(p, self);
+	p->self_tgid = (__u32)self;
+	return 0;
 }
 
 static int check_opts(struct probe *p, const struct probe_opts *opts)
 {
-	/* The kernel side sees the pids of the machine: here they would name others. */
-	if (!in_init_pid_ns())
-		return probe_fail(p, -EOPNOTSUPP,
-				  "this is a pid namespace of its own, where pids mean others; "
-				  "run ipcspy in the machine's");
 	for (size_t i = 0; i < opts->pid_cnt; i++)
 		if (kill(opts->pids[i], 0) && errno == ESRCH)
 			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
@@ -239,6 +256,9 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 		return err;
 	complaint[0] = '\0';
 	libbpf_set_print(keep_complaint);
+	err = find_self(p);
+	if (err)
+		return err;
 	p->skel = ipcspy_bpf__open();
 	if (!p->skel)
 		return load_failed(p, -errno);
@@ -251,9 +271,15 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	if (!opts->look)
 		uring_select(p);
 	look_select(p);
+	if (p->pid_ns_ino)
+		bpf_map__set_max_entries(p->skel->maps.pid_numbers, PID_NUMBERS / 2);
 	err = ipcspy_bpf__load(p->skel);
 	if (err)
 		return load_failed(p, err);
+	if (p->pid_ns_ino)
+		err = pidns_open(&p->pidns, bpf_map__fd(p->skel->maps.pid_numbers));
+	if (err)
+		return probe_fail(p, err, "cannot map the table of pids: %s", strerror(-err));
 	return opts->look ? 0 : prepare_trace(p, opts);
 }
 
@@ -278,7 +304,12 @@ int probe_attach(struct probe *p)
 	bpf_object__for_each_program (prog, p->skel->obj)
 		if (!strncmp(bpf_program__section_name(prog), "iter", 4))
 			bpf_program__set_autoattach(prog, false);
-	err = ipcspy_bpf__attach(p->skel);
+	/* who begins from here on is told by it, all others are there when they are listed */
+	if (p->pid_ns_ino)
+		p->skel->links.on_fork = bpf_program__attach(p->skel->progs.on_fork);
+	err = snapshot_numbers(p);
+	if (!err)
+		err = ipcspy_bpf__attach(p->skel);
 	if (err)
 		return probe_fail(p, err, "cannot attach to the kernel's tracepoints: %s",
 				  strerror(-err));
@@ -341,6 +372,7 @@ void probe_free(struct probe *p)
 	if (p->wake_fd >= 0)
 		close(p->wake_fd);
 	ring_buffer__free(p->ring);
+	pidns_close(&p->pidns);
 	ipcspy_bpf__destroy(p->skel);
 	free(p);
 }

@@ -13,8 +13,9 @@
 
 /* A record of an iterator: what stands behind descriptors is kept, what tasks do is made of more.
  */
-static int take_record(struct probe *p, const struct ev_hdr *h)
+static int take_record(struct probe *p, const struct ev_hdr *raw)
 {
+	const struct ev_hdr *h = probe_own_pids(p, raw, raw->len);
 	int err;
 
 	if (h->kind == LOOK_TASK)
@@ -126,7 +127,9 @@ static int look_take(struct probe *p)
 
 	skel->bss->snap_obj_flags = OBJF_SNAPSHOT;
 	skel->bss->snap_targets = 0;
-	err = iter_run(p, skel->progs.look_procs);
+	err = snapshot_numbers(p);
+	if (!err)
+		err = iter_run(p, skel->progs.look_procs);
 	if (!err)
 		err = holds(p);
 	if (!err)
@@ -155,6 +158,11 @@ static int trace_take(struct probe *p, unsigned int snap_flags)
 	if (!err)
 		err = run_tasks(p, skel->progs.snap_tasks);
 	return err;
+}
+
+int snapshot_numbers(struct probe *p)
+{
+	return p->pid_ns_ino ? iter_run(p, p->skel->progs.number_tasks) : 0;
 }
 
 int snapshot_take(struct probe *p, unsigned int snap_flags)

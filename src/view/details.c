@@ -70,7 +70,7 @@ static int put_ns_pids(const struct view *v)
 	for (size_t i = 0; !err && i < w.cnt; i++) {
 		const struct proc *p = w.v[i];
 
-		if (!p->ns_pid || p->ns_pid == p->pid)
+		if (!p->ns_pid || p->ns_pid == (p->pid & ~PID_OUTSIDE))
 			continue;
 		if (!titled) {
 			strbuf_putc(sb, '\n');

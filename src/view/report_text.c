@@ -13,10 +13,7 @@
 void view_put_proc(struct strbuf *sb, const struct view *v, const struct proc *p, uint32_t tid)
 {
 	text_put(sb, &v->opts->style, p->comm);
-	strbuf_printf(sb, "[%u", p->pid);
-	if (tid && tid != p->pid)
-		strbuf_printf(sb, "/%u", tid);
-	strbuf_putc(sb, ']');
+	human_task(sb, p->pid, tid);
 }
 
 enum style view_put_chan(struct strbuf *sb, const struct view *v, const struct chan *c)

@@ -39,10 +39,9 @@ static void put_row(struct strbuf *sb, const struct chain_row *row)
 {
 	const struct wait *w = row->wait;
 
-	strbuf_printf(sb, "%s[%u", w->proc->comm, w->proc->pid);
-	if (w->tid != w->proc->pid)
-		strbuf_printf(sb, "/%u", w->tid);
-	strbuf_puts(sb, row->depth && !row->again ? "], which " : "] ");
+	strbuf_puts(sb, w->proc->comm);
+	human_task(sb, w->proc->pid, w->tid);
+	strbuf_puts(sb, row->depth && !row->again ? ", which " : " ");
 	if (row->again) {
 		strbuf_puts(sb, "(see above)");
 		return;

@@ -165,10 +165,10 @@ class T:
             self.equal("exit status", expect, r.status, f"stderr: {r.err[-500:]!r}")
         return r
 
-    def trace(self, *args, command=None, whole=True, **kw):
-        """ipcspy with a JSON report in a file, which is checked for sense."""
+    def trace(self, *args, command=None, whole=True, under=(), **kw):
+        """ipcspy with a JSON report in a file, which is checked for sense. under: what starts it."""
         path = self.new_path(".json")
-        argv = [self.ipcspy, "--format", "json", "-o", path, *args]
+        argv = [*under, self.ipcspy, "--format", "json", "-o", path, *args]
         if command is not None:
             argv += ["--", *command]
         r = self.run(argv, report_file=path, **kw)
