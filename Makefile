@@ -104,6 +104,11 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c $(LIB_OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
 
+$(BUILD)/tests/kernels/%: tests/kernels/%.c $(LIB_OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+
 E2E := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
 
 BENCH := $(BUILD)/tests/bench/empty.bpf.o $(patsubst %.c,$(BUILD)/%,\
@@ -146,6 +151,10 @@ bench: all $(BENCH)
 bench-quick: all $(BENCH)
 	$(Q)tests/bench/run --build $(BUILD) --quick
 
+## kernels: the same answers on other kernels and on arm64, in QEMU
+kernels:
+	$(Q)tests/kernels/run --build $(BUILD)
+
 ## lint: formatting, cppcheck, a second compiler, stack of the BPF programs, the manual page
 lint:
 	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
@@ -162,7 +171,7 @@ format:
 
 ## vmlinux: hold the kernel types in vmlinux/ against the running kernel's BTF
 vmlinux:
-	$(Q)vmlinux/check vmlinux/$(ARCH)/vmlinux.h
+	$(Q)vmlinux/check vmlinux/kernel.h vmlinux/$(ARCH)/vmlinux.h
 
 ## compdb: compile_commands.json in $(BUILD), for editors (needs bear)
 compdb:
@@ -187,7 +196,7 @@ clean:
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: force all demo check unit selftest e2e asan bench bench-quick lint format vmlinux compdb install \
+.PHONY: force all demo check unit selftest e2e asan bench bench-quick kernels lint format vmlinux compdb install \
 	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \

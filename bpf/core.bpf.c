@@ -25,12 +25,6 @@ static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
 
 #define TASK_INTERRUPTIBLE 1
 #define PF_EXITING         0x4
-#define TS_COMPAT          2 /* thread_info.status inside a 32-bit call, x86 */
-
-static __always_inline bool is_compat(struct task_struct *task)
-{
-	return task->thread_info.status & TS_COMPAT;
-}
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
@@ -56,7 +50,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 {
-	__u64 nr = regs->orig_ax;
+	__u64 nr = SYS_NR(regs);
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
 
 	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)

@@ -35,15 +35,15 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 					 struct task_ctx *t, struct pt_regs *regs,
 					 const volatile struct ipcspy_sys *row)
 {
-	struct fd_ref at = fd_ref(task, regs->di);
+	struct fd_ref at = fd_ref(task, SYS_ARG0(regs));
 	bool target = is_target(t), by_fd = row->how == CTL_FD || row->how == CTL_RET;
 
 	if (is_ignored(task, target))
 		return false;
-	if ((row->sys_flags & SYSF_FCNTL) && (__u32)regs->si != F_SETPIPE_SZ)
+	if ((row->sys_flags & SYSF_FCNTL) && (__u32)SYS_ARG1(regs) != F_SETPIPE_SZ)
 		return false;
 	if (!target && row->op == OP_CONNECT &&
-	    joins_target(file_of_fd(task, regs->di), regs->si, regs->dx)) {
+	    joins_target(file_of_fd(task, SYS_ARG0(regs)), SYS_ARG1(regs), SYS_ARG2(regs))) {
 		return true;
 	}
 	if (!target && !t)
@@ -73,9 +73,9 @@ int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
 	if (!in)
 		return 0;
 	in->how = row->how;
-	in->buf = row->how == CTL_PAIR0 ? regs->di : regs->r10;
-	in->addr = regs->di;
-	in->arg = row->op == OP_SHUTDOWN ? regs->si : 0;
+	in->buf = row->how == CTL_PAIR0 ? SYS_ARG0(regs) : SYS_ARG3(regs);
+	in->addr = SYS_ARG0(regs);
+	in->arg = row->op == OP_SHUTDOWN ? SYS_ARG1(regs) : 0;
 	if (known)
 		in->a = o;
 	return 0;
@@ -113,8 +113,8 @@ int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	__u8 flags = syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].sys_flags;
-	struct inflight *in = op_end(t, regs->orig_ax);
+	__u8 flags = syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)].sys_flags;
+	struct inflight *in = op_end(t, SYS_NR(regs));
 	bool target = is_target(t);
 	struct sample s = {};
 	struct objref o = {};

@@ -16,9 +16,10 @@ static __noinline void read_dest(struct user_addr *to, const volatile struct ipc
 	struct msghdr_user m;
 
 	if (row->addr_arg != ARG_NONE) {
-		to->uaddr = regs->r8;
-		to->len = regs->r9;
-	} else if (row->how == BUF_MSG && !bpf_probe_read_user(&m, sizeof(m), (void *)regs->si)) {
+		to->uaddr = SYS_ARG4(regs);
+		to->len = SYS_ARG5(regs);
+	} else if (row->how == BUF_MSG &&
+		   !bpf_probe_read_user(&m, sizeof(m), (void *)SYS_ARG1(regs))) {
 		to->uaddr = m.name;
 		to->len = m.namelen;
 		to->control = m.controllen < ~0u ? m.controllen : ~0u;
@@ -30,7 +31,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct fd_ref at = fd_ref_hot(task, regs->di);
+	struct fd_ref at = fd_ref_hot(task, SYS_ARG0(regs));
 	struct task_ctx *t = task_find(task);
 	bool send = row->op == OP_SEND;
 	struct user_addr to = {};
@@ -49,15 +50,15 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	in = op_begin(t, task, nr, row->op, flags);
 	if (!in)
 		return 0;
-	in->buf = regs->si;
-	in->room = regs->dx;
+	in->buf = SYS_ARG1(regs);
+	in->room = SYS_ARG2(regs);
 	in->how = row->how;
 	in->a = o;
 	if (send) {
 		in->addr = to.uaddr;
 		in->arg = to.len;
 	} else if (row->addr_arg != ARG_NONE) {
-		in->addr = regs->r8;
+		in->addr = SYS_ARG4(regs);
 		in->arg = SOCKADDR_MAX;
 	}
 	if (to.control >= CONTROL_MIN && o.family == AF_UNIX && (in->flags & OPF_TARGET))
@@ -177,7 +178,7 @@ static __noinline void signalfd_emit(const struct inflight *in, const struct sam
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 {
-	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct msghdr_user m = {};
 	struct sample s = {};
 
@@ -224,7 +225,7 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct fd_ref at = fd_ref_hot(task, regs->di);
+	struct fd_ref at = fd_ref_hot(task, SYS_ARG0(regs));
 	struct task_ctx *t = task_find(task);
 	struct user_addr to = {};
 	struct inflight *in;
@@ -237,10 +238,10 @@ int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 		read_dest(&to, row, regs);
 	if (!object_of_fd(&o, task, t, &at, row->op == OP_SEND ? &to : NULL))
 		return 0;
-	in = op_begin(t, task, nr, row->op, msg_flags(regs->r10));
+	in = op_begin(t, task, nr, row->op, msg_flags(SYS_ARG3(regs)));
 	if (!in)
 		return 0;
-	in->buf = regs->si;
+	in->buf = SYS_ARG1(regs);
 	in->how = BUF_MSG;
 	in->a = o;
 	return 0;
@@ -277,7 +278,7 @@ static long mmsg_one(__u32 i, void *arg)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 {
-	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct mmsg_walk w = {};
 
 	if (!in)

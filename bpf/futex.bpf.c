@@ -86,27 +86,27 @@ static __always_inline bool waitv_first(struct futex_call *c, __u64 array, __u32
 static __always_inline bool futex_parse(struct futex_call *c, struct pt_regs *regs,
 					const volatile struct ipcspy_sys *row)
 {
-	__u32 cmd = regs->si & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+	__u32 cmd = SYS_ARG1(regs) & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
 
 	c->op = row->op;
 	c->flags = row->op == OP_SEND ? WAKEF_COUNTED : WAKEF_ASK;
-	c->uaddr = regs->di;
-	c->most = regs->dx;
+	c->uaddr = SYS_ARG0(regs);
+	c->most = SYS_ARG2(regs);
 	switch (row->how) {
 	case FUTEX_CLASSIC:
 		if (cmd >= sizeof(futex_cmds) / sizeof(futex_cmds[0]))
 			return false;
-		c->private = (regs->si & FUTEX_PRIVATE_FLAG) != 0;
+		c->private = (SYS_ARG1(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		c->op = futex_cmds[cmd & 15].op;
 		c->flags = futex_cmds[cmd & 15].flags;
 		return c->op != OP_NONE;
 	case FUTEX_ONE:
-		c->private = (regs->r10 & FUTEX_PRIVATE_FLAG) != 0;
+		c->private = (SYS_ARG3(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		return true;
 	case FUTEX_MOVE:
-		return waitv_at(c, regs->di, 0);
+		return waitv_at(c, SYS_ARG0(regs), 0);
 	default:
-		return waitv_first(c, regs->di, regs->si);
+		return waitv_first(c, SYS_ARG0(regs), SYS_ARG1(regs));
 	}
 }
 
@@ -168,7 +168,7 @@ static __always_inline bool futex_late(struct inflight *in, struct task_struct *
 	struct futex_call c = {.uaddr = in->buf};
 	struct objref o = {};
 
-	if (many && (ret >= WAITV_MAX || !waitv_at(&c, regs->di, ret)))
+	if (many && (ret >= WAITV_MAX || !waitv_at(&c, SYS_ARG0(regs), ret)))
 		return false;
 	if (futex_resolve(&o, task, c.uaddr, c.private)) {
 		count_lost(LOST_TABLE);
@@ -187,7 +187,7 @@ static __always_inline bool futex_late(struct inflight *in, struct task_struct *
  */
 static __always_inline bool returns_when_woken(struct pt_regs *regs, __u8 how)
 {
-	__u32 cmd = regs->si & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+	__u32 cmd = SYS_ARG1(regs) & ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
 
 	return how != FUTEX_CLASSIC || cmd == CMD_WAIT || cmd == CMD_WAIT_BITSET;
 }
@@ -202,7 +202,7 @@ int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
 
 	task = bpf_get_current_task_btf();
 	t = task_find(task);
-	in = op_end(t, regs->orig_ax);
+	in = op_end(t, SYS_NR(regs));
 	if (!in)
 		return 0;
 	if ((!in->a.id || (in->how == FUTEX_WAITV && ret >= 0)) &&

@@ -15,7 +15,6 @@
 #define EFAULT      14
 #define EBUSY       16
 #define VM_MAYSHARE 0x80 /* mapped with MAP_SHARED, writable or not */
-#define PAGE_SHIFT  12
 
 #define FUTEX_PRIVATE_FLAG 128 /* FUTEX2_PRIVATE is the same */
 
@@ -29,8 +28,8 @@ static __always_inline bool futex_skipped(struct pt_regs *regs, __u8 how)
 {
 	if (takes_private())
 		return false;
-	return (how == FUTEX_CLASSIC && regs->si & FUTEX_PRIVATE_FLAG) ||
-	       (how == FUTEX_ONE && regs->r10 & FUTEX_PRIVATE_FLAG);
+	return (how == FUTEX_CLASSIC && SYS_ARG1(regs) & FUTEX_PRIVATE_FLAG) ||
+	       (how == FUTEX_ONE && SYS_ARG3(regs) & FUTEX_PRIVATE_FLAG);
 }
 
 static __always_inline bool is_futex(__u8 mech)
@@ -54,7 +53,7 @@ static long word_see(struct task_struct *task, struct vm_area_struct *vma, struc
 	if (!(vma->vm_flags & VM_MAYSHARE) || !file || KREAD(&inode, &file->f_inode))
 		return 0;
 	w->object = inode_id(inode);
-	w->offset = ((__u64)vma->vm_pgoff << PAGE_SHIFT) + (w->addr - vma->vm_start);
+	w->offset = ((__u64)vma->vm_pgoff << cfg.page_shift) + (w->addr - vma->vm_start);
 	w->ino = file->f_inode->i_ino;
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include "ipcspy/config.h"
 #include "ipcspy/event.h"
 #include "ipcspy/look.h"
+#include "regs.bpf.h"
 
 #define KREAD(dst, src) bpf_probe_read_kernel(dst, sizeof(*(dst)), src)
 
@@ -414,25 +415,6 @@ static __always_inline bool crowded(__u64 dir, bool send, __u32 tid)
 	if (*mine != tid && *mine != CROWD)
 		*mine = *mine ? CROWD : tid;
 	return *mine == CROWD || *theirs == CROWD;
-}
-
-/* The i-th argument of the call that regs belong to, counted from 0. */
-static __always_inline unsigned long sys_arg(struct pt_regs *regs, __u32 i)
-{
-	switch (i) {
-	case 1:
-		return regs->si;
-	case 2:
-		return regs->dx;
-	case 3:
-		return regs->r10;
-	case 4:
-		return regs->r8;
-	case 5:
-		return regs->r9;
-	default:
-		return regs->di;
-	}
 }
 
 #endif

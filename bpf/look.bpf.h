@@ -10,9 +10,6 @@
 
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD   0x00200000
-#define ENOSYS       38
-
-#define LOOK_TS_COMPAT 0x2 /* thread_info.status: inside a 32-bit system call */
 
 /* include/linux/sched.h: __state and exit_state in one */
 #define TASK_INTERRUPTIBLE   0x0001
@@ -138,13 +135,11 @@ static __always_inline __u32 lock_owner(struct task_struct *task, bool futex)
 /* The number of the call that a task is inside of, LOOK_NO_NR: of none, or of the 32-bit ones. */
 static __always_inline __u32 call_of(struct task_struct *task, struct pt_regs *regs)
 {
-	__u64 nr = regs->orig_ax;
+	__u64 nr = SYS_NR(regs);
 
-	if (task->thread_info.status & LOOK_TS_COMPAT || task->exit_state)
+	if (is_compat(task) || task->exit_state)
 		return LOOK_NO_NR;
-
-	/* inside a call the result register still holds what entry put there (x86 entry code) */
-	return nr < IPCSPY_NR_SYSCALLS && (int)regs->ax == -ENOSYS ? nr : LOOK_NO_NR;
+	return nr < IPCSPY_NR_SYSCALLS && in_syscall(regs) ? nr : LOOK_NO_NR;
 }
 
 #define NSEC_PER_SEC  1000000000ull
@@ -221,12 +216,12 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	l->task.nr = letter == 'R' ? LOOK_NO_NR : call_of(task, regs);
 	l->task.state = letter;
 	l->task.why = WHY_NONE;
-	l->args[0] = regs->di;
-	l->args[1] = regs->si;
-	l->args[2] = regs->dx;
-	l->args[3] = regs->r10;
-	l->args[4] = regs->r8;
-	l->args[5] = regs->r9;
+	l->args[0] = SYS_ARG0(regs);
+	l->args[1] = SYS_ARG1(regs);
+	l->args[2] = SYS_ARG2(regs);
+	l->args[3] = SYS_ARG3(regs);
+	l->args[4] = SYS_ARG4(regs);
+	l->args[5] = SYS_ARG5(regs);
 	l->tracer = tracer_of(task);
 	if (l->task.nr != LOOK_NO_NR &&
 	    syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RESTART)

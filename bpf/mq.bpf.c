@@ -15,11 +15,12 @@ struct sigevent_user { /* how struct sigevent begins, 64-bit ABI */
 static __always_inline bool mq_object(struct objref *o, struct task_struct *task,
 				      struct task_ctx *t, struct pt_regs *regs, __u8 how)
 {
-	struct fd_ref at = fd_ref(task, regs->di);
+	struct fd_ref at = fd_ref(task, SYS_ARG0(regs));
 
 	if (how == MQ_FD)
 		return mq_of_fd(o, task, t, &at);
-	return mqueue_by_name(o, sysv_ns(task), regs->di) && object_admit(o, task, is_target(t));
+	return mqueue_by_name(o, sysv_ns(task), SYS_ARG0(regs)) &&
+	       object_admit(o, task, is_target(t));
 }
 
 SEC("tp_btf/sys_enter")
@@ -41,9 +42,9 @@ int BPF_PROG(enter_mq, struct pt_regs *regs, long nr)
 	if (!in)
 		return 0;
 	in->how = row->how;
-	in->buf = regs->si;
-	in->room = regs->dx;
-	in->addr = regs->r10; /* the priority, or where it goes */
+	in->buf = SYS_ARG1(regs);
+	in->room = SYS_ARG2(regs);
+	in->addr = SYS_ARG3(regs); /* the priority, or where it goes */
 	in->a = o;
 	return 0;
 }
@@ -82,7 +83,7 @@ int BPF_PROG(exit_mq, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	struct inflight *in = op_end(t, regs->orig_ax);
+	struct inflight *in = op_end(t, SYS_NR(regs));
 	struct sample s = {};
 	__u64 v0 = 0, v1 = 0;
 	__u32 prio = 0;

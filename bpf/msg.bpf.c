@@ -41,20 +41,20 @@ int BPF_PROG(enter_msg, struct pt_regs *regs, long nr)
 	if (is_ignored(task, target))
 		return 0;
 	if (row->how == MSGQ_CTL)
-		op = msgctl_op(regs->si);
+		op = msgctl_op(SYS_ARG1(regs));
 	if (op == OP_NONE)
 		return 0;
 	/* a stranger's queue is described when it sends or receives */
-	if (row->how == MSGQ_GET ? !target : !msgq_of_id(&o, task, regs->di, target))
+	if (row->how == MSGQ_GET ? !target : !msgq_of_id(&o, task, SYS_ARG0(regs), target))
 		return 0;
-	in = op_begin(t, task, nr, op, op == OP_RECV && (regs->r8 & MSG_COPY) ? OPF_PEEK : 0);
+	in = op_begin(t, task, nr, op, op == OP_RECV && (SYS_ARG4(regs) & MSG_COPY) ? OPF_PEEK : 0);
 	if (!in)
 		return 0;
 	in->how = row->how;
-	in->buf = regs->si;
-	in->room = regs->dx;
-	in->addr = regs->r10; /* msgrcv: the type that it wants */
-	in->arg = regs->r8;   /* msgrcv: flags */
+	in->buf = SYS_ARG1(regs);
+	in->room = SYS_ARG2(regs);
+	in->addr = SYS_ARG3(regs); /* msgrcv: the type that it wants */
+	in->arg = SYS_ARG4(regs);  /* msgrcv: flags */
 	in->a = o;
 	return 0;
 }
@@ -88,7 +88,7 @@ int BPF_PROG(exit_msg, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	struct inflight *in = op_end(t, regs->orig_ax);
+	struct inflight *in = op_end(t, SYS_NR(regs));
 	struct sample s = {};
 	__u64 type = 0, wanted = 0;
 

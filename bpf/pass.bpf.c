@@ -123,7 +123,7 @@ int BPF_PROG(enter_pass, struct pt_regs *regs, long nr)
 {
 	struct pass_ctl ctl = {.flags = PASSF_TARGET | PASS_WATCH};
 
-	pass_control(&ctl, regs->si);
+	pass_control(&ctl, SYS_ARG1(regs));
 	return 0;
 }
 
@@ -137,8 +137,8 @@ int BPF_PROG(exit_pass, struct pt_regs *regs, long ret)
 	if (!t)
 		return 0;
 	ctl.flags = t->in.flags & OPF_TARGET ? PASSF_TARGET : 0;
-	if (t->in.nr == regs->orig_ax &&
-	    syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].fam == FAM_VM) {
+	if (t->in.nr == SYS_NR(regs) &&
+	    syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)].fam == FAM_VM) {
 		ctl.flags |= PASSF_GETFD;
 		ctl.from = t->in.a.ino;
 		ctl.cnt = 1;

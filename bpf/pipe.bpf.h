@@ -10,7 +10,6 @@
 #define IPCSPY_PIPE_BPF_H
 
 #define PIPEFS_MAGIC 0x50495045
-#define PAGE_BYTES   4096
 
 __u64 pipefs_sb __weak; /* the one superblock that all pipes share, once it was seen */
 
@@ -170,7 +169,7 @@ static __always_inline void pipe_describe(struct ev_obj *e, const struct objref 
 	struct pipe_view v;
 
 	pipe_look(&v, o->ptr, span);
-	e->capacity = v.max * PAGE_BYTES;
+	e->capacity = v.max << cfg.page_shift;
 	e->backlog = v.head == v.tail ? 0 : pipe_bytes(&v);
 	e->hdr.flags |= OBJF_BACKLOG | (v.head - v.tail >= v.max ? OBJF_FULL : 0);
 }

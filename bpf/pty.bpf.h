@@ -22,6 +22,7 @@
 #define OLD_SLAVE_MAJOR  3
 #define DEV_MINOR_BITS   20
 #define N_TTY            0
+#define N_TTY_BUF_SIZE   4096 /* include/linux/tty.h */
 
 /* objref.family: which end it is. No address family. */
 #define PTY_MASTER 0x101
@@ -147,7 +148,7 @@ GLOBAL int pty_unread(__u64 tty_ptr, __u32 *bytes)
 	bpf_loop(PORT_BUFS, port_add, &w, 0);
 	KREAD(&head, (__u64 *)&data->read_head); /* with the line that is not whole yet */
 	KREAD(&tail, (__u64 *)&data->read_tail);
-	if (w.buf || head - tail > PAGE_BYTES)
+	if (w.buf || head - tail > N_TTY_BUF_SIZE)
 		return 0;
 	*bytes = w.bytes + (head - tail);
 	return 1;

@@ -53,9 +53,9 @@ static __noinline int semops_parse(struct sem_call *c, __u64 array, __u32 cnt)
 static __always_inline void semctl_parse(struct sem_call *c, struct pt_regs *regs)
 {
 	c->index = NO_INDEX;
-	switch (regs->dx & 0xff) { /* without IPC_64 */
+	switch (SYS_ARG2(regs) & 0xff) { /* without IPC_64 */
 	case SETVAL:
-		c->index = regs->si;
+		c->index = SYS_ARG1(regs);
 		c->op = OP_SEND;
 		break;
 	case SETALL:
@@ -83,13 +83,13 @@ int BPF_PROG(enter_sem, struct pt_regs *regs, long nr)
 	if (row->how == SEM_CTL)
 		semctl_parse(&c, regs);
 	else if (row->how == SEM_OP)
-		semops_parse(&c, regs->si, regs->dx);
+		semops_parse(&c, SYS_ARG1(regs), SYS_ARG2(regs));
 	else
 		c.op = row->op;
 	if (c.op == OP_NONE)
 		return 0;
 	/* a stranger's set is described when it uses it */
-	if (row->how == SEM_GET ? !target : !sem_of_id(&o, task, regs->di, target))
+	if (row->how == SEM_GET ? !target : !sem_of_id(&o, task, SYS_ARG0(regs), target))
 		return 0;
 	in = op_begin(t, task, nr, c.op, 0);
 	if (!in)
@@ -116,7 +116,7 @@ int BPF_PROG(exit_sem, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
-	struct inflight *in = op_end(t, regs->orig_ax);
+	struct inflight *in = op_end(t, SYS_NR(regs));
 	struct sem_call c = {};
 	struct sample s = {};
 
@@ -128,7 +128,7 @@ int BPF_PROG(exit_sem, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	if (in->flags & OPF_BEFORE_ATTACH) { /* its memory can be read only now */
-		semops_parse(&c, regs->si, regs->dx);
+		semops_parse(&c, SYS_ARG1(regs), SYS_ARG2(regs));
 		in->arg = c.index;
 	}
 	s.now_ns = bpf_ktime_get_ns();

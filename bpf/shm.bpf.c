@@ -39,7 +39,7 @@ static long range_look(struct task_struct *task, struct vm_area_struct *vma, voi
 		return 0;
 	if (!r->len)
 		r->len = vma->vm_end - r->start;
-	r->offset = (vma->vm_pgoff << PAGE_SHIFT) + (r->start - vma->vm_start);
+	r->offset = (vma->vm_pgoff << cfg.page_shift) + (r->start - vma->vm_start);
 	r->flags = map_rights(vma->vm_flags);
 	KREAD(&r->file, (__u64 *)&vma->vm_file);
 	return 0;
@@ -141,32 +141,32 @@ int BPF_PROG(enter_shm, struct pt_regs *regs, long nr)
 	if ((how != SHM_UNMAP && how != SHM_DETACH) || !is_mapper(task->tgid))
 		return 0;
 	if (how == SHM_DETACH) /* how long it is, the caller does not say */
-		range_changed(regs->di, 0, MAPF_GONE);
-	else if (!(regs->di & ((1 << PAGE_SHIFT) - 1)) && regs->si)
-		range_changed(regs->di, regs->si, MAPF_GONE);
+		range_changed(SYS_ARG0(regs), 0, MAPF_GONE);
+	else if (!(SYS_ARG0(regs) & (PAGE_BYTES - 1)) && SYS_ARG1(regs))
+		range_changed(SYS_ARG0(regs), SYS_ARG1(regs), MAPF_GONE);
 	return 0;
 }
 
 static __always_inline void exit_mmap(struct pt_regs *regs, __u64 addr)
 {
-	__u32 type = regs->r10 & MAP_TYPE;
+	__u32 type = SYS_ARG3(regs) & MAP_TYPE;
 
 	if ((type == MAP_SHARED || type == MAP_SHARED_VALIDATE) &&
-	    range_mapped(addr, regs->si, 0, 0))
+	    range_mapped(addr, SYS_ARG1(regs), 0, 0))
 		return;
-	if (regs->r10 & MAP_FIXED)
-		range_changed(addr, regs->si, MAPF_GONE);
+	if (SYS_ARG3(regs) & MAP_FIXED)
+		range_changed(addr, SYS_ARG1(regs), MAPF_GONE);
 }
 
 static __always_inline void exit_mremap(struct pt_regs *regs, __u64 addr)
 {
-	__u64 was = regs->r10 & MREMAP_DONTUNMAP ? 0 : PAGE_UP(regs->si);
+	__u64 was = SYS_ARG3(regs) & MREMAP_DONTUNMAP ? 0 : PAGE_UP(SYS_ARG1(regs));
 
-	if (range_mapped(addr, regs->dx, regs->di, was))
+	if (range_mapped(addr, SYS_ARG2(regs), SYS_ARG0(regs), was))
 		return;
 	if (was)
-		range_changed(regs->di, was, MAPF_GONE);
-	range_changed(addr, regs->dx, MAPF_GONE);
+		range_changed(SYS_ARG0(regs), was, MAPF_GONE);
+	range_changed(addr, SYS_ARG2(regs), MAPF_GONE);
 }
 
 /* The segment is described again: it was marked, unless nobody was attached. */
@@ -209,12 +209,12 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_shm, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u8 how = syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)].how;
+	__u8 how = syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)].how;
 
 	if ((unsigned long)ret >= (unsigned long)-MAX_ERRNO)
 		return 0;
 	/* most calls are private memory's: they end here */
-	if (how == SHM_MAP && !(regs->r10 & (MAP_SHARED | MAP_FIXED)))
+	if (how == SHM_MAP && !(SYS_ARG3(regs) & (MAP_SHARED | MAP_FIXED)))
 		return 0;
 	if ((how == SHM_REMAP || how == SHM_PROTECT) && !is_mapper(task->tgid))
 		return 0;
@@ -228,17 +228,18 @@ int BPF_PROG(exit_shm, struct pt_regs *regs, long ret)
 		exit_mremap(regs, ret);
 		break;
 	case SHM_PROTECT:
-		range_changed(regs->di, regs->si, MAPF_RIGHTS | map_rights(regs->dx));
+		range_changed(SYS_ARG0(regs), SYS_ARG1(regs),
+			      MAPF_RIGHTS | map_rights(SYS_ARG2(regs)));
 		break;
 	case SHM_ATTACH:
 		range_mapped(ret, 0, 0, 0);
 		break;
 	case SHM_CONTROL:
-		if ((__u32)regs->si == IPC_RMID)
-			segment_removed(regs->di);
+		if ((__u32)SYS_ARG1(regs) == IPC_RMID)
+			segment_removed(SYS_ARG0(regs));
 		break;
 	case SHM_RESIZE:
-		file_resized(regs->di);
+		file_resized(SYS_ARG0(regs));
 		break;
 	}
 	return 0;
@@ -283,7 +284,7 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	e->chan = o.id;
 	e->start = vma->vm_start;
 	e->len = vma->vm_end - vma->vm_start;
-	e->offset = vma->vm_pgoff << PAGE_SHIFT;
+	e->offset = vma->vm_pgoff << cfg.page_shift;
 	e->mech = o.mech;
 	proc_fill(&s->proc, task, target ? PROCF_TARGET : 0);
 	/* see snap_files() */

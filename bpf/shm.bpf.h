@@ -21,8 +21,8 @@
 #define VM_WRITE    0x2
 #define VM_MAYSHARE 0x80 /* MAP_SHARED, also of a file that was opened read-only */
 
-#define PAGE_SHIFT 12
-#define PAGE_UP(n) (((n) + (1ull << PAGE_SHIFT) - 1) >> PAGE_SHIFT << PAGE_SHIFT)
+#define PAGE_BYTES (1ull << cfg.page_shift)
+#define PAGE_UP(n) (((n) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
 #define SHM_DEST 01000 /* shm_perm.mode: removed, and gone with its last user */
 

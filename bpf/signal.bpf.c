@@ -56,9 +56,9 @@ static __always_inline const volatile struct ipcspy_sys *sending_call(struct tas
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	const volatile struct ipcspy_sys *row;
 
-	if (!regs || regs->orig_ax >= IPCSPY_NR_SYSCALLS)
+	if (!regs || SYS_NR(regs) >= IPCSPY_NR_SYSCALLS)
 		return NULL;
-	row = &syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
+	row = &syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)];
 	return row->fam == FAM_SIGNAL && row->op == OP_SEND ? row : NULL;
 }
 
@@ -367,8 +367,8 @@ int BPF_PROG(enter_signal, struct pt_regs *regs, long nr)
 	if (!in)
 		return 0;
 	in->how = row->how;
-	in->buf = row->how == SIGCALL_TID ? regs->si : regs->di;
-	in->room = row->how == SIGCALL_TID ? regs->dx : regs->si;
+	in->buf = row->how == SIGCALL_TID ? SYS_ARG1(regs) : SYS_ARG0(regs);
+	in->room = row->how == SIGCALL_TID ? SYS_ARG2(regs) : SYS_ARG1(regs);
 	return 0;
 }
 
@@ -392,7 +392,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_signal, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct inflight *in = op_end(task_find(task), regs->orig_ax);
+	struct inflight *in = op_end(task_find(task), SYS_NR(regs));
 	struct sample s = {};
 
 	if (!in)

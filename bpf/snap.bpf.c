@@ -103,12 +103,12 @@ static __always_inline void seq_inflight(struct seq_file *seq, struct task_struc
 static __always_inline bool adopt_futex(struct objref *o, struct task_struct *task, bool target,
 					__u8 how, struct pt_regs *regs)
 {
-	__u64 flags = how == FUTEX_CLASSIC ? regs->si : regs->r10;
+	__u64 flags = how == FUTEX_CLASSIC ? SYS_ARG1(regs) : SYS_ARG3(regs);
 	bool private = flags & FUTEX_PRIVATE_FLAG;
 
 	if (how == FUTEX_WAITV || (private && !takes_private()))
 		return false;
-	return !futex_resolve(o, task, regs->di, private) && futex_admit(o, task, target);
+	return !futex_resolve(o, task, SYS_ARG0(regs), private) && futex_admit(o, task, target);
 }
 
 /* The object that the call waits for; splice: whichever side is a channel. */
@@ -116,16 +116,16 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 					 struct task_ctx *t, const volatile struct ipcspy_sys *row,
 					 struct pt_regs *regs, bool *out_side)
 {
-	struct fd_ref at = fd_ref(task, regs->di);
+	struct fd_ref at = fd_ref(task, SYS_ARG0(regs));
 
 	if (row->fam == FAM_WAIT)
 		return t != NULL;
 	if (row->fam == FAM_MQ)
 		return row->how == MQ_FD && mq_of_fd(o, task, t, &at);
 	if (row->fam == FAM_MSG)
-		return row->how == MSGQ_ID && msgq_of_id(o, task, regs->di, is_target(t));
+		return row->how == MSGQ_ID && msgq_of_id(o, task, SYS_ARG0(regs), is_target(t));
 	if (row->fam == FAM_SEM)
-		return row->how == SEM_OP && sem_of_id(o, task, regs->di, is_target(t));
+		return row->how == SEM_OP && sem_of_id(o, task, SYS_ARG0(regs), is_target(t));
 	if (row->fam == FAM_FUTEX)
 		return adopt_futex(o, task, is_target(t), row->how, regs);
 	if (row->fam == FAM_SIGNAL) {
@@ -157,9 +157,9 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 
 	if (!regs || !(task->__state & TASK_INTERRUPTIBLE) || (task->flags & PF_KTHREAD))
 		return false;
-	nr = regs->orig_ax;
+	nr = SYS_NR(regs);
 	/* inside a call the result register still holds what entry put there (x86 entry code) */
-	if (nr >= IPCSPY_NR_SYSCALLS || (int)regs->ax != -ENOSYS)
+	if (nr >= IPCSPY_NR_SYSCALLS || !in_syscall(regs))
 		return false;
 	row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	if (row->fam == FAM_NONE || (row->fam == FAM_CTL && row->how >= CTL_PAIR0) ||
@@ -169,19 +169,19 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	if (!in)
 		return false;
 	in->how = row->how;
-	in->buf = regs->si;
-	in->room = regs->dx;
+	in->buf = SYS_ARG1(regs);
+	in->room = SYS_ARG2(regs);
 	if (row->fam == FAM_CTL) {
-		in->addr = regs->di;
+		in->addr = SYS_ARG0(regs);
 	} else if (row->fam == FAM_MQ || row->fam == FAM_MSG) {
-		in->addr = regs->r10;
-		in->arg = regs->r8;
+		in->addr = SYS_ARG3(regs);
+		in->arg = SYS_ARG4(regs);
 	} else if (row->addr_arg != ARG_NONE) {
-		in->addr = regs->r8;
-		in->arg = row->op == OP_SEND ? regs->r9 : SOCKADDR_MAX;
+		in->addr = SYS_ARG4(regs);
+		in->arg = row->op == OP_SEND ? SYS_ARG5(regs) : SOCKADDR_MAX;
 	}
 	if (row->fam == FAM_FUTEX || row->fam == FAM_SEM) {
-		in->buf = regs->di;
+		in->buf = SYS_ARG0(regs);
 		in->wake_flags = WAKEF_ASK;
 	}
 	if (out_side)
@@ -191,7 +191,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	in->sleep_on_b = out_side;
 	in->sleep_ns = in->enter_ns;
 	/* it may have gone on while we looked */
-	if ((task->__state & TASK_INTERRUPTIBLE) && regs->orig_ax == nr && (int)regs->ax == -ENOSYS)
+	if ((task->__state & TASK_INTERRUPTIBLE) && SYS_NR(regs) == nr && in_syscall(regs))
 		return true;
 	in->active = 0;
 	return false;

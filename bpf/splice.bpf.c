@@ -76,8 +76,8 @@ static __always_inline void emit_side(struct inflight *in, const struct objref *
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_splice, struct pt_regs *regs, long ret)
 {
-	const volatile struct ipcspy_sys *row = &syscalls[regs->orig_ax & (IPCSPY_NR_SYSCALLS - 1)];
-	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+	const volatile struct ipcspy_sys *row = &syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)];
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 
 	if (!in)
 		return 0;

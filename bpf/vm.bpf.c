@@ -104,23 +104,23 @@ int BPF_PROG(enter_vm, struct pt_regs *regs, long nr)
 	if (is_ignored(task, target) || !(cfg.mech_mask & (1u << MECH_PROCESS_VM)))
 		return 0;
 	if (row->how == VM_PTRACE) {
-		if (regs->di == PTRACE_TRACEME)
+		if (SYS_ARG0(regs) == PTRACE_TRACEME)
 			return 0;
-		op = ptrace_op(regs->di, &word);
+		op = ptrace_op(SYS_ARG0(regs), &word);
 	}
 	if (row->how == VM_PIDFD)
-		found = vm_of_pidfd(&o, (__u64)file_of_fd(task, regs->di));
+		found = vm_of_pidfd(&o, (__u64)file_of_fd(task, SYS_ARG0(regs)));
 	else
 		found = vm_of_number(&o, address_of(task->thread_pid),
-				     row->how == VM_PTRACE ? regs->si : regs->di);
+				     row->how == VM_PTRACE ? SYS_ARG1(regs) : SYS_ARG0(regs));
 	if (!vm_admit(&o, task, target, found))
 		return 0;
 	in = op_begin(t, task, nr, op, 0);
 	if (!in)
 		return 0;
 	in->how = row->how;
-	in->addr = regs->r10; /* the other process's iovec, and its parts */
-	in->arg = regs->r8;
+	in->addr = SYS_ARG3(regs); /* the other process's iovec, and its parts */
+	in->arg = SYS_ARG4(regs);
 	in->room = word ? WORD_BYTES : 0;
 	in->a = o;
 	return 0;
@@ -146,7 +146,7 @@ static long iov_add(__u32 i, void *arg)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_vm, struct pt_regs *regs, long ret)
 {
-	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct iov_room room = {};
 	struct sample s = {};
 	long got = ret;

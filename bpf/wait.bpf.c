@@ -41,7 +41,7 @@ int BPF_PROG(enter_wait, struct pt_regs *regs, long nr)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_wait, struct pt_regs *regs, long ret)
 {
-	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), regs->orig_ax);
+	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct objref none = {};
 	struct sample s = {};
 

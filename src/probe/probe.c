@@ -115,6 +115,7 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	cfg->look = opts->look;
 	cfg->follow = opts->follow;
 	cfg->peers = !opts->no_peers;
+	cfg->page_shift = (uint8_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
 	for (size_t i = 0; i < cnt; i++)
 		if (rows[i].nr < IPCSPY_NR_SYSCALLS)
 			table[rows[i].nr] = rows[i].sys;
