@@ -170,8 +170,8 @@ struct ipcspy_config {
 	__u32 pid_ns_ino; /* of the caller's pid namespace; 0: the machine's, see pidns.bpf.h */
 	__u8 page_shift;  /* bytes of a page: 1 << page_shift */
 	__u8 pad[7];
-	__u64 glob_gaps;  /* bit n: a star behind the first n elements */
-	__u64 glob_end;   /* the bit of a whole match; 0: no filter by comm */
+	__u64 glob_gaps; /* bit n: a star behind the first n elements */
+	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
 };
 
 #endif
