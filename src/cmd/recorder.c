@@ -32,7 +32,6 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 	};
 	return rec_writer_new(&rec->writer, &(struct rec_writer_opts){
 						    .fd = rec->file.fd,
-						    .codec = REC_CODEC_ZLIB,
 						    .meta = &rec->meta,
 					    });
 }
@@ -48,16 +47,15 @@ static int record(void *arg, const struct event *ev)
 {
 	struct recorder *rec = arg;
 
-	return rec_writer_put(rec->writer, ev->hdr, ev->hdr->len, ev->hdr->ts_ns);
+	return rec_writer_put(rec->writer, ev->hdr, ev->hdr->len, ev->hdr->ts_ns,
+			      ev->hdr->kind != EV_OP);
 }
 
 static int advance(void *arg, uint64_t now_ns)
 {
 	struct recorder *rec = arg;
-	const struct rec_tick tick = {.item = {.kind = REC_TICK, .len = sizeof(tick)},
-				      .now_ns = now_ns};
 
-	return rec_writer_put(rec->writer, &tick, sizeof(tick), now_ns);
+	return rec_writer_tick(rec->writer, now_ns);
 }
 
 static void forget(void *arg, uint64_t id)
@@ -67,7 +65,7 @@ static void forget(void *arg, uint64_t id)
 					.id = id};
 
 	/* an error comes back with the next record */
-	rec_writer_put(rec->writer, &item, sizeof(item), 0);
+	rec_writer_put(rec->writer, &item, sizeof(item), 0, true);
 }
 
 static int end(void *arg, const struct session *s, const struct report_info *info)

@@ -110,6 +110,8 @@ static int take_event(struct replay *r, const struct rec_item *item)
 	}
 	if (ev.hdr->ts_ns > r->last_ns)
 		r->last_ns = ev.hdr->ts_ns;
+	if (ev.hdr->kind == EV_LOSS && ev.hdr->flags & LOSSF_EVENTS && !ev.loss->mech)
+		r->lost_other = ev.loss->cnt;
 	err = model_feed(r->model, &ev);
 	if (!err && r->hooks.event)
 		err = r->hooks.event(r->hooks.arg, &ev, r->model);
@@ -176,6 +178,20 @@ static int take_block(struct replay *r)
 	return err;
 }
 
+/* What the recorder could not write is lost like what the ring could not take. */
+static int feed_lost(struct replay *r)
+{
+	const struct ev_loss loss = {
+		.hdr = {.kind = EV_LOSS,
+			.len = sizeof(loss),
+			.flags = LOSSF_EVENTS,
+			.ts_ns = r->last_ns},
+		.cnt = r->lost_other + r->lost,
+	};
+
+	return r->lost ? model_feed(r->model, &(struct event){.loss = &loss}) : 0;
+}
+
 int replay_run(struct replay *r)
 {
 	int n, err = 0, end_err;
@@ -187,7 +203,9 @@ int replay_run(struct replay *r)
 			err = r->hooks.block(r->hooks.arg);
 	}
 	r->truncated = !r->reader.whole || !r->ended;
-	end_err = model_finish(r->model, r->last_ns);
+	end_err = feed_lost(r);
+	if (!end_err)
+		end_err = model_finish(r->model, r->last_ns);
 	r->info.duration_ns = r->last_ns > r->start_ns ? r->last_ns - r->start_ns : 0;
 	r->info.events = r->events;
 	return err ? err : end_err;

@@ -47,6 +47,7 @@ struct replay {
 	int fd;
 	uint64_t last_ns;
 	uint64_t events;
+	uint64_t lost_other; /* by the kernel side, of no mechanism */
 	bool ended;
 };
 

@@ -110,6 +110,28 @@ static int trace(struct session *s)
 	return report(s, err);
 }
 
+/* What the recording took, and what is missing in it. Returns the exit status. */
+static int say_recorded(const struct recorder *rec, const struct opts *o, int status)
+{
+	struct rec_stats st;
+
+	if (!rec->writer)
+		return status;
+	rec_writer_stats(rec->writer, &st);
+	if (o->verbose)
+		fprintf(stderr,
+			"ipcspy: recording: %llu bytes, %llu items, %llu left out, thread %llu "
+			"ms\n",
+			(unsigned long long)st.bytes, (unsigned long long)st.items,
+			(unsigned long long)st.lost,
+			(unsigned long long)(st.cpu_ns / NSEC_PER_MSEC));
+	if (!st.lost)
+		return status;
+	cmd_error("the recording lacks %llu events: it could not be written fast enough",
+		  (unsigned long long)st.lost);
+	return status == EXIT_WHOLE ? EXIT_LOST : status;
+}
+
 static int traced(const struct opts *o, struct output *out, struct recorder *rec)
 {
 	struct command command = {0};
@@ -136,6 +158,8 @@ static int traced(const struct opts *o, struct output *out, struct recorder *rec
 		cmd_error("cannot catch signals: %s", strerror(-err));
 	else
 		status = trace(&s);
+	if (rec)
+		status = say_recorded(rec, o, status);
 fini_command:
 	command_fini(&command);
 fini_session:

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "store/block.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+#include <zstd.h>
 
 struct rec_block *rec_block_new(enum rec_block_type type)
 {
@@ -52,44 +54,72 @@ uint32_t rec_hdr_crc(const void *hdr, size_t len, size_t crc_offset)
 	return (uint32_t)crc32(crc, p + behind, (uInt)(len - behind));
 }
 
-static void put_block(struct strbuf *out, struct rec_block_hdr *hdr, const char *stored)
+/*
+ * Level 1: of a recording of pipes zlib's level 1 takes 2.8 times as long and makes 15 % more,
+ * of one of all mechanisms 3.6 times as long and half as much again; lz4 takes 0.7 times as long
+ * and makes 2 to 3 times as much.
+ */
+#define ZSTD_LEVEL 1
+
+int rec_packer_init(struct rec_packer *p)
 {
-	hdr->magic = REC_BLOCK_MAGIC;
-	hdr->hdr_len = sizeof(*hdr);
-	hdr->crc = (__u32)crc32(0, (const Bytef *)stored, hdr->stored_len);
-	hdr->hdr_crc = rec_hdr_crc(hdr, sizeof(*hdr), offsetof(struct rec_block_hdr, hdr_crc));
-	strbuf_put(out, (const char *)hdr, sizeof(*hdr));
-	strbuf_put(out, stored, hdr->stored_len);
+	p->zstd = ZSTD_createCCtx();
+	p->buf = malloc(REC_STORED_MAX);
+	return p->zstd && p->buf ? 0 : -ENOMEM;
 }
 
-void rec_block_encode(struct strbuf *out, const struct rec_block *b, uint64_t seq,
-		      enum rec_codec codec)
+void rec_packer_fini(struct rec_packer *p)
 {
-	struct rec_block_hdr hdr = {
-		.type = (__u16)b->type,
-		.codec = REC_CODEC_NONE,
-		.raw_len = (__u32)b->len,
-		.stored_len = (__u32)b->len,
-		.item_cnt = b->item_cnt,
-		.first_ns = b->first_ns,
-		.last_ns = b->last_ns,
-		.seq = seq,
-		.lost = b->lost,
-	};
-
-	(void)codec;
-	put_block(out, &hdr, b->raw);
+	ZSTD_freeCCtx(p->zstd);
+	free(p->buf);
+	*p = (struct rec_packer){0};
 }
 
-void rec_bytes_encode(struct strbuf *out, enum rec_block_type type, const void *data, size_t len,
-		      uint64_t seq)
+static void set_checksum(struct rec_packed *pk)
 {
-	struct rec_block_hdr hdr = {
-		.type = (__u16)type,
-		.raw_len = (__u32)len,
-		.stored_len = (__u32)len,
-		.seq = seq,
+	pk->hdr.crc = (__u32)crc32(0, (const Bytef *)pk->stored, pk->hdr.stored_len);
+}
+
+struct rec_packed rec_pack(struct rec_packer *p, const struct rec_block *b)
+{
+	struct rec_packed pk = rec_pack_bytes(b->type, b->raw, b->len);
+	size_t n = ZSTD_compressCCtx(p->zstd, p->buf, REC_STORED_MAX, b->raw, b->len, ZSTD_LEVEL);
+
+	pk.hdr.item_cnt = b->item_cnt;
+	pk.hdr.first_ns = b->first_ns;
+	pk.hdr.last_ns = b->last_ns;
+	pk.hdr.lost = b->lost;
+	if (!ZSTD_isError(n) && n < b->len) {
+		pk.hdr.codec = REC_CODEC_ZSTD;
+		pk.hdr.stored_len = (__u32)n;
+		pk.stored = p->buf;
+		set_checksum(&pk);
+	}
+	return pk;
+}
+
+struct rec_packed rec_pack_bytes(enum rec_block_type type, const void *data, size_t len)
+{
+	struct rec_packed pk = {
+		.hdr = {.magic = REC_BLOCK_MAGIC,
+			.type = (__u16)type,
+			.codec = REC_CODEC_NONE,
+			.hdr_len = sizeof(pk.hdr),
+			.raw_len = (__u32)len,
+			.stored_len = (__u32)len},
+		.stored = data,
 	};
 
-	put_block(out, &hdr, data);
+	set_checksum(&pk);
+	return pk;
+}
+
+void rec_packed_put(struct strbuf *out, const struct rec_packed *pk, uint64_t seq)
+{
+	struct rec_block_hdr hdr = pk->hdr;
+
+	hdr.seq = seq;
+	hdr.hdr_crc = rec_hdr_crc(&hdr, sizeof(hdr), offsetof(struct rec_block_hdr, hdr_crc));
+	strbuf_put(out, (const char *)&hdr, sizeof(hdr));
+	strbuf_put(out, pk->stored, hdr.stored_len);
 }

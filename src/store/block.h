@@ -2,8 +2,8 @@
 /*
  * block.h - a block of a recording in memory, and its bytes in the file.
  *
- * A block owns its bytes. Encoding works on a separate buffer of the caller's, so that one
- * block can be encoded while the next one fills.
+ * A block owns its bytes. Packing makes others of them, so that one block can be
+ * packed while the next one fills.
  */
 #ifndef IPCSPY_STORE_BLOCK_H
 #define IPCSPY_STORE_BLOCK_H
@@ -14,6 +14,8 @@
 
 #include "lib/strbuf.h"
 #include "store/format.h"
+
+struct ZSTD_CCtx_s;
 
 struct rec_block {
 	struct rec_block *next; /* the queue's own */
@@ -37,17 +39,30 @@ static inline bool rec_block_has_room(const struct rec_block *b, size_t len)
 /* Appends an item of a time, 0 if it has none; there is room. */
 void rec_block_put(struct rec_block *b, const void *item, size_t len, uint64_t ns);
 
-/*
- * Appends to out the block's header and its bytes as the file gets them, as block
- * number seq. What does not get smaller is stored as it is. out->err tells of a
- * lack of memory.
- */
-void rec_block_encode(struct strbuf *out, const struct rec_block *b, uint64_t seq,
-		      enum rec_codec codec);
+/* A block as the file gets it; its number is put in when it is written. */
+struct rec_packed {
+	struct rec_block_hdr hdr;
+	const char *stored; /* hdr.stored_len bytes */
+};
 
-/* The same for bytes that are no items. */
-void rec_bytes_encode(struct strbuf *out, enum rec_block_type type, const void *data, size_t len,
-		      uint64_t seq);
+/* Makes packed blocks, one at a time. Owns the memory that holds the one it made last. */
+struct rec_packer {
+	struct ZSTD_CCtx_s *zstd;
+	char *buf;
+};
+
+/* Returns 0 or -ENOMEM; fini is due in both cases. */
+int rec_packer_init(struct rec_packer *p);
+void rec_packer_fini(struct rec_packer *p);
+
+/* Compresses; what does not get smaller is stored as it is, and is b's own memory. */
+struct rec_packed rec_pack(struct rec_packer *p, const struct rec_block *b);
+
+/* The same for bytes that are no items; borrows them. */
+struct rec_packed rec_pack_bytes(enum rec_block_type type, const void *data, size_t len);
+
+/* Appends header and bytes to out, as block number seq of the file. */
+void rec_packed_put(struct strbuf *out, const struct rec_packed *pk, uint64_t seq);
 
 /* CRC-32 of a header whose checksum, at crc_offset, counts as 0. */
 uint32_t rec_hdr_crc(const void *hdr, size_t len, size_t crc_offset);

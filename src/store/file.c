@@ -46,7 +46,9 @@ static int flush(struct rec_file *f)
 
 static int put_bytes(struct rec_file *f, enum rec_block_type type, const void *data, size_t len)
 {
-	rec_bytes_encode(&f->buf, type, data, len, f->blocks++);
+	struct rec_packed pk = rec_pack_bytes(type, data, len);
+
+	rec_packed_put(&f->buf, &pk, f->blocks++);
 	return flush(f);
 }
 
@@ -79,7 +81,7 @@ static void thin_index(struct rec_file *f)
 	f->index_step *= 2;
 }
 
-static int add_row(struct rec_file *f, const struct rec_block *b)
+static int add_row(struct rec_file *f, const struct rec_block_hdr *hdr)
 {
 	int err;
 
@@ -94,22 +96,24 @@ static int add_row(struct rec_file *f, const struct rec_block *b)
 	if (err)
 		return err;
 	f->index[f->index_cnt++] = (struct rec_index_row){.offset = f->bytes,
-							  .first_ns = b->first_ns,
-							  .last_ns = b->last_ns,
-							  .type = b->type,
-							  .item_cnt = b->item_cnt};
+							  .first_ns = hdr->first_ns,
+							  .last_ns = hdr->last_ns,
+							  .type = hdr->type,
+							  .item_cnt = hdr->item_cnt};
 	return 0;
 }
 
-int rec_file_put(struct rec_file *f, const struct rec_block *b, enum rec_codec codec)
+int rec_file_put(struct rec_file *f, const struct rec_packed *pk)
 {
-	if (b->type == REC_BLOCK_EVENTS && !f->err)
-		f->err = add_row(f, b);
+	bool events = pk->hdr.type == REC_BLOCK_EVENTS;
+
+	if (events && !f->err)
+		f->err = add_row(f, &pk->hdr);
 	if (f->err)
 		return f->err;
-	rec_block_encode(&f->buf, b, f->blocks++, codec);
-	if (b->type == REC_BLOCK_EVENTS)
-		f->items += b->item_cnt;
+	rec_packed_put(&f->buf, pk, f->blocks++);
+	if (events)
+		f->items += pk->hdr.item_cnt;
 	return flush(f);
 }
 

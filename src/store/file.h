@@ -31,7 +31,7 @@ struct rec_file {
 int rec_file_init(struct rec_file *f, int fd, const struct rec_meta *meta);
 
 /* Writes a block of items. Returns 0 or -errno. */
-int rec_file_put(struct rec_file *f, const struct rec_block *b, enum rec_codec codec);
+int rec_file_put(struct rec_file *f, const struct rec_packed *pk);
 
 /* Writes index and footer: the regular end. Returns 0 or -errno. */
 int rec_file_end(struct rec_file *f);

@@ -43,7 +43,7 @@ enum rec_block_type {
 
 enum rec_codec {
 	REC_CODEC_NONE = 0,
-	REC_CODEC_ZLIB = 1,
+	REC_CODEC_ZSTD = 1, /* one frame, RFC 8878 */
 };
 
 #define REC_BLOCK_MAGIC 0x4b425049u                 /* "IPBK" */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "store/block.h"
 
@@ -55,7 +56,8 @@ int rec_reader_init(struct rec_reader *r, int fd, struct strbuf *why)
 	*r = (struct rec_reader){.fd = fd};
 	r->stored = malloc(REC_STORED_MAX);
 	r->unpacked = malloc(REC_RAW_MAX);
-	if (!r->stored || !r->unpacked)
+	r->zstd = ZSTD_createDCtx();
+	if (!r->stored || !r->unpacked || !r->zstd)
 		return -ENOMEM;
 	n = read_full(fd, buf, sizeof(*hdr));
 	if (n < 0)
@@ -67,10 +69,9 @@ int rec_reader_init(struct rec_reader *r, int fd, struct strbuf *why)
 	if ((size_t)n < sizeof(*hdr))
 		return is_foreign(why, "it ends within the first bytes");
 	if (hdr->major != REC_MAJOR) {
-		strbuf_printf(why,
-			      "its format is version %u.%u, this ipcspy reads version %d: "
-			      "use a newer one",
+		strbuf_printf(why, "its format is version %u.%u, and this ipcspy reads version %d",
 			      hdr->major, hdr->minor, REC_MAJOR);
+		strbuf_puts(why, hdr->major > REC_MAJOR ? ": use a newer one" : "");
 		return -EBADMSG;
 	}
 	if (hdr->len < sizeof(*hdr) || hdr->len > sizeof(buf))
@@ -88,7 +89,9 @@ void rec_reader_fini(struct rec_reader *r)
 {
 	free(r->stored);
 	free(r->unpacked);
+	ZSTD_freeDCtx(r->zstd);
 	r->stored = r->unpacked = NULL;
+	r->zstd = NULL;
 }
 
 /* Reads a header and all of it that counts for its checksum. */
@@ -127,19 +130,17 @@ static int read_hdr(struct rec_reader *r)
 static const char *unpack(struct rec_reader *r)
 {
 	const struct rec_block_hdr *hdr = &r->hdr;
-	uLongf len = hdr->raw_len;
+	size_t n;
 
 	r->raw = r->unpacked;
 	switch (hdr->codec) {
 	case REC_CODEC_NONE:
 		r->raw = r->stored;
 		return hdr->stored_len == hdr->raw_len ? NULL : "a block's lengths differ";
-	case REC_CODEC_ZLIB:
-		if (uncompress((Bytef *)r->unpacked, &len, (const Bytef *)r->stored,
-			       hdr->stored_len) != Z_OK ||
-		    len != hdr->raw_len)
-			return "a block cannot be decompressed";
-		return NULL;
+	case REC_CODEC_ZSTD:
+		n = ZSTD_decompressDCtx(r->zstd, r->unpacked, REC_RAW_MAX, r->stored,
+					hdr->stored_len);
+		return n == hdr->raw_len ? NULL : "a block cannot be decompressed";
 	default:
 		return "a block is compressed in a way this ipcspy does not know";
 	}

@@ -17,6 +17,8 @@
 #include "lib/strbuf.h"
 #include "store/format.h"
 
+struct ZSTD_DCtx_s;
+
 struct rec_reader {
 	int fd;
 	uint64_t offset; /* bytes read: all of them whole blocks, after a call that returned */
@@ -30,6 +32,7 @@ struct rec_reader {
 
 	/* its own */
 	char *stored, *unpacked;
+	struct ZSTD_DCtx_s *zstd;
 };
 
 /*

@@ -2,8 +2,11 @@
 /*
  * writer.h - takes items one by one and makes a recording of them.
  *
- * Owns its memory, borrows the descriptor and, until rec_writer_end(), what the META data
- * points to. Errors of writing stick and are returned by each later call.
+ * Items gather in blocks; a thread of its own compresses and writes these, so that who
+ * hands items over never waits for either. Blocks that wait are bounded: when the
+ * thread cannot keep up, items are left out and counted. Errors of writing stick
+ * and are returned by each later call. Owns its memory; borrows the descriptor and what the
+ * META data points to. All functions are for one thread, the caller's.
  */
 #ifndef IPCSPY_STORE_WRITER_H
 #define IPCSPY_STORE_WRITER_H
@@ -14,24 +17,36 @@ struct rec_writer;
 
 struct rec_writer_opts {
 	int fd;
-	enum rec_codec codec;
 	const struct rec_meta *meta;
+	size_t blocks_max; /* that wait; 0: the default, 32 MiB of them */
 };
 
 struct rec_stats {
-	uint64_t items, bytes, lost;
+	uint64_t items;  /* written */
+	uint64_t bytes;  /* of the file */
+	uint64_t lost;   /* items left out */
+	uint64_t cpu_ns; /* of the thread */
 };
 
 /* Returns 0 or -errno. */
 int rec_writer_new(struct rec_writer **out, const struct rec_writer_opts *opts);
+
+/* Without rec_writer_end(), what was handed over is still written, but no regular end. */
 void rec_writer_free(struct rec_writer *w);
 
-/* Appends an item (see format.h) of len bytes and of a time. Returns 0 or -errno. */
-int rec_writer_put(struct rec_writer *w, const void *item, size_t len, uint64_t ns);
+/*
+ * Appends an item (see format.h) of len bytes and of a time, 0 if it has none. What must be there
+ * is left out last. Returns 0, also when it is left out, or -errno.
+ */
+int rec_writer_put(struct rec_writer *w, const void *item, size_t len, uint64_t ns, bool must);
 
-/* The last item, then all that is due at a regular end. Returns 0 or -errno. */
+/* Time went on: a REC_TICK; what was put a second ago is handed over. Returns 0 or -errno. */
+int rec_writer_tick(struct rec_writer *w, uint64_t now_ns);
+
+/* The last item, then all that is due at a regular end. Waits. Returns 0 or -errno. */
 int rec_writer_end(struct rec_writer *w, const struct rec_end *end);
 
-void rec_writer_stats(const struct rec_writer *w, struct rec_stats *out);
+/* Whole behind rec_writer_end(). */
+void rec_writer_stats(struct rec_writer *w, struct rec_stats *out);
 
 #endif
