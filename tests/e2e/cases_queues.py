@@ -288,7 +288,7 @@ def inside(n):
         mq_send(fd, b"q" * n)
         msgrcv(q)
         mq_receive(fd)
-    print(q, flush=True)
+    os.write(1, b"%d\\n" % q)  # at once: there are two of us
     os.close(w)
     os.read(r, 1)  # a namespace that is gone gives its number to the next
 
