@@ -20,6 +20,7 @@ int cmd_watch(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
@@ -35,6 +36,9 @@ extern const struct verb verbs[];
 
 /* Prints "ipcspy: ..." on stderr. */
 void cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints "ipcspy: NAME: what"; the name may have any bytes. */
+void cmd_error_of(const char *name, const char *what);
 
 /* The same with "try --help" behind it; returns EXIT_USAGE. */
 int cmd_usage(const char *why);

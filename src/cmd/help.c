@@ -21,6 +21,16 @@ void cmd_error(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+void cmd_error_of(const char *name, const char *what)
+{
+	struct strbuf sb;
+
+	strbuf_init(&sb);
+	strbuf_put_escaped(&sb, name, strlen(name));
+	cmd_error("%s: %s", sb.err ? "?" : sb.s, what);
+	strbuf_fini(&sb);
+}
+
 int cmd_usage(const char *why)
 {
 	cmd_error("%s (see ipcspy --help)", why);

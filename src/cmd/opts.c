@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/format.h"
 #include "ipcspy/config.h"
 #include "ipcspy/event.h"
 #include "lib/parse.h"
@@ -58,6 +59,14 @@ static void put_mech_lines(struct strbuf *sb)
 		used += len;
 	}
 	strbuf_putc(sb, '\n');
+}
+
+static void put_format_lines(struct strbuf *sb)
+{
+	for (const struct export_format *const *f = formats; *f; f++) {
+		strbuf_fill(sb, ' ', HELP_COLUMNS);
+		strbuf_printf(sb, "%-9s %s\n", (*f)->name, (*f)->summary);
+	}
 }
 
 static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
@@ -221,6 +230,22 @@ static int set_record(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
+static int set_to(struct opts *o, const char *arg, struct strbuf *why)
+{
+	const char *sep = "";
+
+	o->to = format_by_name(arg);
+	if (o->to)
+		return 0;
+	strbuf_puts(why, "--to takes ");
+	for (const struct export_format *const *f = formats; *f; f++, sep = ", ")
+		strbuf_printf(why, "%s%s", sep, (*f)->name);
+	strbuf_puts(why, ", not '");
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
 static int set_force(struct opts *o, const char *arg, struct strbuf *why)
 {
 	(void)arg, (void)why;
@@ -249,7 +274,7 @@ static int set_version(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
-#define VERB_ALL (VERBS_TRACE | VERB_REPORT | VERB_DOCTOR | VERB_HELP | VERB_WHY)
+#define VERB_ALL (VERBS_TRACE | VERB_REPORT | VERB_EXPORT | VERB_DOCTOR | VERB_HELP | VERB_WHY)
 
 const struct opt opt_table[] = {
 	{'p', "pid", "PID[,PID]...", VERBS_TRACE, "trace these processes, all their threads",
@@ -273,6 +298,9 @@ const struct opt opt_table[] = {
 	 set_interval},
 	{'o', "output", "FILE", VERBS_SHOW, "write to FILE, which is replaced", set_output},
 	{'o', "output", "FILE", VERB_RECORD, "the recording; '-' is standard output", set_output},
+	{0, "to", "FORMAT", VERB_EXPORT, "one of these, by default the first:", set_to},
+	{'o', "output", "FILE", VERB_EXPORT, "write to FILE, which must not exist", set_output},
+	{0, "force", NULL, VERB_EXPORT, "it may exist, and is replaced", set_force},
 	{0, "record", "FILE", VERB_WATCH, "record it, too", set_record},
 	{0, "force", NULL, VERBS_TRACE, "the recording may replace a file", set_force},
 	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
@@ -478,16 +506,39 @@ int opts_check_record(struct opts *o, struct strbuf *why)
 	return why->len ? -EINVAL : why->err;
 }
 
-int opts_check_report(struct opts *o, struct strbuf *why)
+/* One file, whose name may begin with a dash when it stands behind --. */
+static void check_recording(struct opts *o, const char *verb, struct strbuf *why)
 {
 	if (o->command)
-		o->rest = o->command; /* a name that begins with a dash stands behind -- */
+		o->rest = o->command;
 	o->command = NULL;
 	if (!o->rest[0])
-		strbuf_puts(why, "report of what? give the file that ipcspy record wrote, "
-				 "or - for standard input");
+		strbuf_printf(why,
+			      "%s of what? give the file that ipcspy record wrote, "
+			      "or - for standard input",
+			      verb);
 	else if (o->rest[1])
-		strbuf_puts(why, "report takes one file, and options before it");
+		strbuf_printf(why, "%s takes one file, and options before it", verb);
+}
+
+int opts_check_report(struct opts *o, struct strbuf *why)
+{
+	check_recording(o, "report", why);
+	return why->len ? -EINVAL : why->err;
+}
+
+int opts_check_export(struct opts *o, struct strbuf *why)
+{
+	bool to_file = o->output && strcmp(o->output, "-") != 0;
+
+	if (!o->to)
+		o->to = formats[0];
+	check_recording(o, "export", why);
+	if (!why->len && o->force && !to_file)
+		strbuf_puts(why, "--force is about a file: not without -o FILE");
+	else if (!why->len && o->to->own_file && !to_file)
+		strbuf_printf(why, "%s cannot be written to standard output: give -o FILE",
+			      o->to->name);
 	return why->len ? -EINVAL : why->err;
 }
 
@@ -535,6 +586,8 @@ void opts_put_help(struct strbuf *sb, unsigned int verb)
 		strbuf_putc(sb, '\n');
 		if (opt->set == set_mechs)
 			put_mech_lines(sb);
+		if (opt->set == set_to)
+			put_format_lines(sb);
 	}
 }
 

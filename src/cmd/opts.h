@@ -22,9 +22,12 @@
 #define VERB_WHY    0x8u
 #define VERB_RECORD 0x10u
 #define VERB_REPORT 0x20u
+#define VERB_EXPORT 0x40u
 
 #define VERBS_TRACE (VERB_WATCH | VERB_RECORD)
 #define VERBS_SHOW  (VERB_WATCH | VERB_REPORT)
+
+struct export_format;
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL };
 
@@ -41,8 +44,9 @@ struct opts {
 	enum format format;
 	const char *output;
 	const char *record; /* where the recording goes, "-": standard output; NULL: none is made */
-	bool force;         /* it may replace a file */
-	bool quiet;         /* record: no report */
+	const struct export_format *to; /* export: NULL the default */
+	bool force;                     /* it may replace a file */
+	bool quiet;                     /* record: no report */
 	bool verbose, help, version;
 	char *const *command; /* NULL: none */
 	char *const *rest;    /* what is left of argv, NULL-terminated */
@@ -76,6 +80,9 @@ int opts_check_record(struct opts *o, struct strbuf *why);
 
 /* The same for VERB_REPORT: *o->rest is the file. */
 int opts_check_report(struct opts *o, struct strbuf *why);
+
+/* The same for VERB_EXPORT: *o->rest is the file, o->to is set. */
+int opts_check_export(struct opts *o, struct strbuf *why);
 
 /* The same for VERB_WHY; its process ids become o->pids. */
 int opts_check_why(struct opts *o, struct strbuf *why);

@@ -16,6 +16,13 @@ static void on_message(void *arg, const struct message *msg)
 	r->hooks.message(r->hooks.arg, msg);
 }
 
+static void on_op(void *arg, const struct operation *op)
+{
+	struct replay *r = arg;
+
+	r->hooks.op(r->hooks.arg, op);
+}
+
 static int open_input(struct replay *r, const char *path)
 {
 	struct stat st;
@@ -90,6 +97,8 @@ int replay_open(struct replay *r, const char *path, const struct replay_hooks *h
 		.no_peers = r->meta.no_peers != 0,
 		.on_message = h->message ? on_message : NULL,
 		.on_message_arg = r,
+		.on_op = h->op ? on_op : NULL,
+		.on_op_arg = r,
 	});
 	if (!r->model)
 		return -ENOMEM;
@@ -101,7 +110,6 @@ static int take_event(struct replay *r, const struct rec_item *item)
 {
 	struct event ev;
 	size_t skip;
-	int err;
 
 	r->events++;
 	if (event_decode(item, item->len, &ev, &skip) < 0) {
@@ -112,10 +120,7 @@ static int take_event(struct replay *r, const struct rec_item *item)
 		r->last_ns = ev.hdr->ts_ns;
 	if (ev.hdr->kind == EV_LOSS && ev.hdr->flags & LOSSF_EVENTS && !ev.loss->mech)
 		r->lost_other = ev.loss->cnt;
-	err = model_feed(r->model, &ev);
-	if (!err && r->hooks.event)
-		err = r->hooks.event(r->hooks.arg, &ev, r->model);
-	return err;
+	return model_feed(r->model, &ev);
 }
 
 static int take_tick(struct replay *r, const struct rec_item *item)

@@ -4,7 +4,7 @@
  *
  * Feeds the model what the live trace fed to its own, in the same order, so that
  * whatever a live trace can show can be shown of the recording. Owns the model
- * and all that info points to. Prints nothing.
+ * and all that info points to.
  */
 #ifndef IPCSPY_REPLAY_H
 #define IPCSPY_REPLAY_H
@@ -22,8 +22,8 @@ struct replay_hooks {
 	int (*begin)(void *arg, const struct report_info *info);
 	/* Each message that was paired, as model_opts.on_message. */
 	void (*message)(void *arg, const struct message *msg);
-	/* Each event, after the model took it. */
-	int (*event)(void *arg, const struct event *ev, struct model *m);
+	/* Each operation, as model_opts.on_op. */
+	void (*op)(void *arg, const struct operation *op);
 	/* After each block: output can be flushed, progress be shown. */
 	int (*block)(void *arg);
 	void *arg;
@@ -69,5 +69,11 @@ int replay_run(struct replay *r);
 const char *replay_missing(const struct replay *r);
 
 void replay_close(struct replay *r);
+
+/*
+ * Says on standard error what is not in the file of this name, if anything; done: what was
+ * done with the rest. Returns EXIT_WHOLE or EXIT_LOST.
+ */
+int cmd_replayed(const struct replay *r, const char *name, const char *done);
 
 #endif

@@ -29,32 +29,6 @@ static int on_block(void *arg)
 	return output_flush(&sh->out);
 }
 
-static void say(const char *name, const char *what)
-{
-	struct strbuf sb;
-
-	strbuf_init(&sb);
-	strbuf_put_escaped(&sb, name, strlen(name));
-	cmd_error("%s: %s", sb.err ? "?" : sb.s, what);
-	strbuf_fini(&sb);
-}
-
-/* What is not in the file. Returns whether anything is. */
-static bool say_missing(const struct replay *r, const char *name)
-{
-	struct strbuf sb;
-
-	if (!r->truncated)
-		return false;
-	strbuf_init(&sb);
-	strbuf_printf(&sb, "%s; what is reported are the first %llu bytes, %llu events",
-		      replay_missing(r), (unsigned long long)r->read_bytes,
-		      (unsigned long long)r->info.events);
-	say(name, sb.err ? replay_missing(r) : sb.s);
-	strbuf_fini(&sb);
-	return true;
-}
-
 static int show(struct shown *sh, const char *name)
 {
 	struct replay *r = &sh->replay;
@@ -64,16 +38,14 @@ static int show(struct shown *sh, const char *name)
 	if (!err && run_err != -EPIPE)
 		err = output_report(&sh->out, &r->info, r->model);
 	if (err && err != -EPIPE) {
-		say(sh->out.name, strerror(-err));
+		cmd_error_of(sh->out.name, strerror(-err));
 		return EXIT_ERROR;
 	}
 	if (run_err && run_err != -EPIPE) {
-		say(name, strerror(-run_err));
+		cmd_error_of(name, strerror(-run_err));
 		return EXIT_ERROR;
 	}
-	return say_missing(r, name) || report_has_loss(r->model) || r->malformed || r->lost
-		       ? EXIT_LOST
-		       : EXIT_WHOLE;
+	return cmd_replayed(r, name, "reported");
 }
 
 static int report(const struct opts *o)
@@ -92,12 +64,12 @@ static int report(const struct opts *o)
 	err = replay_open(&sh.replay, name, &hooks, &why);
 	if (err) {
 		strbuf_puts(&why, why.len ? "" : strerror(-err));
-		say(name, why.s);
+		cmd_error_of(name, why.s);
 		goto close_replay;
 	}
 	err = output_open(&sh.out, o);
 	if (err)
-		say(sh.out.name, err == -ELOOP ? "it is a symbolic link" : strerror(-err));
+		cmd_error_of(sh.out.name, err == -ELOOP ? "it is a symbolic link" : strerror(-err));
 	else
 		status = show(&sh, name);
 	output_close(&sh.out);

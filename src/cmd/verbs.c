@@ -14,6 +14,8 @@ const struct verb verbs[] = {
 	 cmd_record},
 	{"report", "report [OPTION]... FILE", "the report, from such a file", VERB_REPORT,
 	 cmd_report},
+	{"export", "export [--to FORMAT] [-o OUT] FILE", "the messages, in other programs' formats",
+	 VERB_EXPORT, cmd_export},
 	{"doctor", "doctor", "what this kernel and these privileges give", VERB_DOCTOR, cmd_doctor},
 	{"help", "help [VERB]", "this text", VERB_HELP, cmd_help},
 	{NULL, NULL, NULL, 0, NULL},

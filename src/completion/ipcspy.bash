@@ -46,7 +46,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 			return
 		fi
 	done
-	[[ ${COMP_WORDS[1]} == @(doctor|help|record|report|why) ]] && ((COMP_CWORD > 1)) && verb=${COMP_WORDS[1]}
+	[[ ${COMP_WORDS[1]} == @(doctor|export|help|record|report|why) ]] && ((COMP_CWORD > 1)) && verb=${COMP_WORDS[1]}
 
 	case $prev in
 	-p | --pid)
@@ -67,6 +67,10 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		_ipcspy_words "text json $([[ $verb == @(doctor|why) ]] || echo jsonl)" "$cur"
 		return
 		;;
+	--to)
+		_ipcspy_words "jsonl csv folded dot" "$cur"
+		return
+		;;
 	-o | --output | --record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -78,8 +82,12 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 
 	case $verb in
 	doctor) _ipcspy_words "--format --help --version" "$cur" ;;
-	help) _ipcspy_words "doctor help record report why --help --version" "$cur" ;;
+	help) _ipcspy_words "doctor export help record report why --help --version" "$cur" ;;
 	record) _ipcspy_words "$filter --output --verbose --help --version --" "$cur" ;;
+	export)
+		_ipcspy_words "$([[ $cur == -* ]] && echo --to --output --force --help --version)" "$cur"
+		[[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
 	report)
 		_ipcspy_words "$([[ $cur == -* ]] && echo "$show")" "$cur"
 		[[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -89,7 +97,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		;;
 	*)
 		if ((COMP_CWORD == 1)) && [[ $cur != -* ]]; then
-			_ipcspy_words "doctor help record report why" "$cur"
+			_ipcspy_words "doctor export help record report why" "$cur"
 		else
 			_ipcspy_words "$filter --record $show --" "$cur"
 		fi

@@ -152,8 +152,8 @@ static int dot_end(struct exporter *x, const struct model *m)
 	return err;
 }
 
-const struct format format_dot = {
+const struct export_format format_dot = {
 	.name = "dot",
-	.summary = "processes and channels as a graph, for Graphviz",
+	.summary = "who talks to whom, for Graphviz",
 	.end = dot_end,
 };

@@ -129,13 +129,22 @@ static int folded_begin(struct exporter *x)
 	return 0;
 }
 
+/* As blocked in the report's endpoints. */
+static bool counts(const struct operation *op)
+{
+	const struct ev_op *ev = op->ev;
+
+	return op->chan && ev->blocked_ns && !(ev->hdr.flags & OPF_ERRQUEUE) &&
+	       (ev->op == OP_SEND || ev->op == OP_RECV);
+}
+
 static int folded_op(struct exporter *x, const struct operation *op)
 {
 	struct folded *f = x->state;
 	const struct who *waker;
 	int err = note_thread(f, op);
 
-	if (err || !op->chan || !op->ev->blocked_ns || op->ev->hdr.flags & OPF_ERRQUEUE)
+	if (err || !counts(op))
 		return err;
 	begin_stack(f, op->proc, op->chan, op->ev->op);
 	waker = op->ev->waker_tid ? hmap_get(&f->threads, op->ev->waker_tid) : NULL;
@@ -198,9 +207,9 @@ static void folded_fini(struct exporter *x)
 	strbuf_fini(&f->text);
 }
 
-const struct format format_folded = {
+const struct export_format format_folded = {
 	.name = "folded",
-	.summary = "blocked time by process;channel;peer, for flame graphs",
+	.summary = "blocked time, for flame graphs",
 	.state_size = sizeof(struct folded),
 	.begin = folded_begin,
 	.op = folded_op,

@@ -9,23 +9,27 @@
 
 #define NSEC_PER_SEC 1000000000ull
 
-const struct format *const formats[] = {
+const struct export_format *const formats[] = {
 	&format_jsonl, &format_csv, &format_folded, &format_dot, NULL,
 };
 
-const struct format *format_by_name(const char *name)
+const struct export_format *format_by_name(const char *name)
 {
-	const struct format *const *f = formats;
+	const struct export_format *const *f = formats;
 
 	while (*f && strcmp((*f)->name, name))
 		f++;
 	return *f;
 }
 
+void exporter_init(struct exporter *x, const struct export_format *format, struct sink *out)
+{
+	*x = (struct exporter){.format = format, .out = out};
+	strbuf_init(&x->why);
+}
+
 int exporter_begin(struct exporter *x)
 {
-	strbuf_init(&x->why);
-	x->err = 0;
 	x->state = calloc(1, x->format->state_size ? x->format->state_size : 1);
 	if (!x->state)
 		x->err = -ENOMEM;

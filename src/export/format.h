@@ -20,7 +20,7 @@
 
 struct exporter;
 
-struct format {
+struct export_format {
 	const char *name, *summary;
 	bool binary;   /* nothing for a terminal */
 	bool own_file; /* writes to the path by itself: the sink is not used */
@@ -35,7 +35,7 @@ struct format {
 };
 
 struct exporter {
-	const struct format *format;
+	const struct export_format *format;
 	const struct report_info *info;
 	uint64_t start_ns; /* of the trace, CLOCK_MONOTONIC */
 	struct sink *out;
@@ -47,12 +47,14 @@ struct exporter {
 };
 
 /* The table; ends with NULL. The first one is the default. */
-extern const struct format *const formats[];
+extern const struct export_format *const formats[];
 
 /* NULL: there is none of this name. */
-const struct format *format_by_name(const char *name);
+const struct export_format *format_by_name(const char *name);
 
-/* x->format, info, start_ns, out or path are set. exporter_fini() is due in each case. */
+/* exporter_fini() is due from then on; info, start_ns and maybe path are still to be set. */
+void exporter_init(struct exporter *x, const struct export_format *format, struct sink *out);
+
 int exporter_begin(struct exporter *x);
 
 /* As struct model_opts has them; arg is a struct exporter. What concerns no target is left out. */
@@ -66,6 +68,6 @@ void exporter_fini(struct exporter *x);
 /* "1700000000.123456789", seconds since 1970. */
 void put_epoch(struct strbuf *sb, const struct report_info *info);
 
-extern const struct format format_jsonl, format_csv, format_folded, format_dot;
+extern const struct export_format format_jsonl, format_csv, format_folded, format_dot;
 
 #endif

@@ -31,7 +31,7 @@ static int jsonl_message(struct exporter *x, const struct message *msg)
 	return message_jsonl(x->out, msg, x->start_ns);
 }
 
-const struct format format_jsonl = {
+const struct export_format format_jsonl = {
 	.name = "jsonl",
 	.summary = "messages, one JSON object a line",
 	.begin = jsonl_begin,
@@ -57,9 +57,9 @@ static int csv_message(struct exporter *x, const struct message *msg)
 	return message_csv(x->out, msg, x->start_ns, x->escape);
 }
 
-const struct format format_csv = {
+const struct export_format format_csv = {
 	.name = "csv",
-	.summary = "messages, a table with a line of titles",
+	.summary = "messages as a table",
 	.begin = csv_begin,
 	.message = csv_message,
 };

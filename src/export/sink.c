@@ -9,9 +9,8 @@
 
 void sink_init_fd(struct sink *out, int fd)
 {
+	*out = (struct sink){.fd = fd};
 	strbuf_init(&out->buf);
-	out->fd = fd;
-	out->err = 0;
 }
 
 void sink_init_mem(struct sink *out)
@@ -51,7 +50,9 @@ int sink_flush(struct sink *out)
 		out->err = out->buf.err;
 	if (out->fd < 0)
 		return out->err;
-	if (!out->err)
+	if (!out->err && out->put)
+		out->err = out->put(out->put_arg, out->buf.s, out->buf.len);
+	else if (!out->err)
 		out->err = write_all(out->fd, out->buf.s, out->buf.len);
 	strbuf_reset(&out->buf);
 	return out->err;

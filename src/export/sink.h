@@ -16,6 +16,9 @@
 struct sink {
 	struct strbuf buf;
 	int fd; /* -1: memory, buf grows */
+	/* What is done in place of writing to fd, NULL: nothing. Returns 0 or -errno. */
+	int (*put)(void *arg, const char *s, size_t len);
+	void *put_arg;
 	int err;
 };
 

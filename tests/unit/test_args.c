@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cmd/opts.h"
+#include "export/format.h"
 #include "ipcspy/types.h"
 #include "model/mech.h"
 
@@ -273,7 +274,7 @@ static void documents_know_every_option(void **state)
 
 	(void)state;
 	strbuf_init(&help);
-	opts_put_help(&help, VERB_WATCH | VERB_WHY);
+	opts_put_help(&help, VERB_WATCH | VERB_WHY | VERB_EXPORT);
 	for (const struct opt *opt = opt_table; opt->name; opt++) {
 		snprintf(word, sizeof(word), "--%s", opt->name);
 		assert_has(words, word, "the completion");
@@ -371,6 +372,63 @@ static void documents_know_the_mechanisms(void **state)
 	strbuf_fini(&help);
 }
 
+static void documents_know_the_formats(void **state)
+{
+	char *man = slurp("src/ipcspy.8"), *words = slurp("src/completion/ipcspy.bash");
+	char *readme = slurp("README.md");
+	char text[64];
+
+	(void)state;
+	for (const struct export_format *const *f = formats; *f; f++) {
+		snprintf(text, sizeof(text), "\n.It Cm %s\n", (*f)->name);
+		if (!strstr(man, text))
+			fail_msg("%s is not in the manual page", (*f)->name);
+		assert_has(words, (*f)->name, "the completion");
+		snprintf(text, sizeof(text), "`%s`", (*f)->name);
+		if (!strstr(readme, text))
+			fail_msg("%s is not in the README", (*f)->name);
+	}
+	free(readme);
+	free(words);
+	free(man);
+}
+
+static void export_takes_a_format_and_a_file(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} bad[] = {
+		{"--to jpeg x", "not 'jpeg'"},
+		{"", "export of what?"},
+		{"x y", "one file"},
+		{"--force x", "not without -o FILE"},
+		{"--force -o - x", "not without -o FILE"},
+	};
+	struct parsed p;
+	int err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		parse(&p, VERB_EXPORT, bad[i].line);
+		err = p.err ? p.err : opts_check_export(&p.o, &p.why);
+		if (err != -EINVAL || !strstr(p.why.s, bad[i].why))
+			fail_msg("'%s': %d, '%s'", bad[i].line, err, p.why.s);
+		done(&p);
+	}
+	parse(&p, VERB_EXPORT, "--to csv --force -o out -");
+	assert_int_equal(p.err, 0);
+	assert_int_equal(opts_check_export(&p.o, &p.why), 0);
+	assert_ptr_equal(p.o.to, format_by_name("csv"));
+	assert_true(p.o.force);
+	assert_string_equal(p.o.rest[0], "-");
+	done(&p);
+	parse(&p, VERB_EXPORT, "-- -x");
+	assert_int_equal(opts_check_export(&p.o, &p.why), 0);
+	assert_ptr_equal(p.o.to, formats[0]);
+	assert_string_equal(p.o.rest[0], "-x");
+	done(&p);
+}
+
 static void help_fits_a_terminal(void **state)
 {
 	struct strbuf help;
@@ -379,6 +437,7 @@ static void help_fits_a_terminal(void **state)
 	strbuf_init(&help);
 	opts_put_help(&help, VERB_WATCH);
 	opts_put_help(&help, VERB_DOCTOR);
+	opts_put_help(&help, VERB_EXPORT);
 	for (const char *p = help.s; *p; p = strchr(p, '\n') + 1)
 		assert_true(strchr(p, '\n') - p <= 80);
 	assert_non_null(strstr(help.s, "text or json\n"));
@@ -396,6 +455,8 @@ int main(void)
 		cmocka_unit_test(documents_know_every_option),
 		cmocka_unit_test(documents_know_no_other_option),
 		cmocka_unit_test(documents_know_the_mechanisms),
+		cmocka_unit_test(documents_know_the_formats),
+		cmocka_unit_test(export_takes_a_format_and_a_file),
 		cmocka_unit_test(help_fits_a_terminal),
 	};
 

@@ -40,12 +40,11 @@ static void begin(struct exported *e, const char *format, uint64_t start_ns, con
 		.duration_ns = SEC,
 	};
 	assert_non_null(e->info.blame);
-	e->x = (struct exporter){.format = format_by_name(format),
-				 .info = &e->info,
-				 .start_ns = start_ns,
-				 .out = &e->out,
-				 .path = path};
-	assert_non_null(e->x.format);
+	assert_non_null(format_by_name(format));
+	exporter_init(&e->x, format_by_name(format), &e->out);
+	e->x.info = &e->info;
+	e->x.start_ns = start_ns;
+	e->x.path = path;
 	assert_int_equal(exporter_begin(&e->x), 0);
 	e->player.model = model_new(&(struct model_opts){
 		.start_ns = start_ns,
@@ -192,7 +191,7 @@ static void dot_escapes_labels(void **state)
 static void formats_have_names_and_summaries(void **state)
 {
 	(void)state;
-	for (const struct format *const *f = formats; *f; f++) {
+	for (const struct export_format *const *f = formats; *f; f++) {
 		assert_ptr_equal(format_by_name((*f)->name), *f);
 		assert_non_null((*f)->summary);
 	}

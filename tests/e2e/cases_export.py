@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Exports of recordings, read by other programs: they agree with the report."""
+import collections
+import csv
+import json
+import os
+import shlex
+import subprocess
+import xml.dom.minidom
+
+from lib import case, strict_json
+
+WORKLOADS = {
+    "pipe": ("pipe", "--messages", "3000", "--senders", "2", "--receivers", "2"),
+    "mixed": ("mixed",),
+    "deadlock": ("deadlock", "--hold", "300ms"),
+}
+
+
+def record(t, *workload, options=()):
+    """A recording of a workload and its report."""
+    path = t.new_path(".rec")
+    t.run([t.ipcspy, "record", *options, "-o", path, "--", t.demo, *map(str, workload)])
+    return path, report_of(t, path)
+
+
+def report_of(t, path):
+    return strict_json(t.run([t.ipcspy, "report", "--format", "json", path]).out)
+
+
+def export(t, fmt, recording, *options, expect=0):
+    """What the format's file holds, and where it is."""
+    path = t.new_path("." + fmt)
+    r = t.run([t.ipcspy, "export", "--to", fmt, "-o", path, *options, recording], expect=expect)
+    t.equal("stderr", b"", r.err)
+    t.equal("mode", 0o600, os.stat(path).st_mode & 0o777)
+    with open(path, "rb") as f:
+        return f.read(), path
+
+
+Sums = collections.namedtuple("Sums", "messages bytes latencies")
+
+
+def sums_of_report(report):
+    flows = report["flows"]
+    return Sums(sum(f["messages"] for f in flows), sum(f["bytes"] for f in flows),
+                sum(f["latency_ns"]["count"] for f in flows))
+
+
+def sums_of_jsonl(data):
+    head, *lines = [strict_json(line) for line in data.splitlines()]
+    assert set(head) == {"ipcspy", "schema", "epoch", "host", "filter"}, head
+    latencies = [x["latency_ns"] for x in lines if x["latency_ns"] is not None]
+    return Sums(len(lines), sum(x["bytes"] for x in lines), len(latencies)), sum(latencies)
+
+
+def rows_of_csv(data):
+    rows = list(csv.DictReader(data.decode("utf-8").splitlines(keepends=True), strict=True))
+    for row in rows:
+        assert None not in row and None not in row.values(), row
+    return rows
+
+
+def sums_of_csv(data):
+    rows = rows_of_csv(data)
+    latencies = [int(r["latency_ns"]) for r in rows if r["latency_ns"]]
+    return Sums(len(rows), sum(int(r["bytes"]) for r in rows), len(latencies)), sum(latencies)
+
+
+def near_means(t, what, report, total):
+    """The report tells means, rounded down: times the count they are a little less."""
+    low = sum(f["latency_ns"]["mean"] * f["latency_ns"]["count"] for f in report["flows"])
+    count = sum(f["latency_ns"]["count"] for f in report["flows"])
+    t.between(what, low, low + count, total)
+
+
+@case(params=[(name,) for name in WORKLOADS])
+def exports_agree(t, name):
+    """Messages, bytes and latencies of one recording, in every format."""
+    path, report = record(t, *WORKLOADS[name])
+    expected = sums_of_report(report)
+    t.ok("there are messages", expected.messages > 0)
+    jsonl, total = sums_of_jsonl(export(t, "jsonl", path)[0])
+    t.equal("jsonl", expected, jsonl)
+    near_means(t, "latencies in jsonl", report, total)
+    t.equal("csv", (expected, total), sums_of_csv(export(t, "csv", path)[0]))
+
+
+@case()
+def jsonl_for_jq(t):
+    """The rows of jsonl are those of -t, and another reader's sums are ours."""
+    path, report = record(t, "pipe", "--messages", 500)
+    data, file = export(t, "jsonl", path)
+    lines = t.run([t.ipcspy, "report", "--format", "jsonl", path]).out.splitlines()
+    t.equal("lines", lines[:-1], data.splitlines()[1:])
+    program = "[inputs | .bytes] | length, add"
+    r = t.run(["jq", program, file])  # without -n the first line is not among the inputs
+    t.equal("jq", list(sums_of_report(report)[:2]), [int(x) for x in r.text.split()])
+    epoch = int(report["trace"]["start_realtime_ns"])
+    t.equal("epoch", f"{epoch // 10**9}.{epoch % 10**9:09}", json.loads(data.splitlines()[0])["epoch"])
+
+
+@case()
+def jq_sees_a_broken_line(t):
+    path, _ = record(t, "pipe", "--messages", 5)
+    data, file = export(t, "jsonl", path)
+    with open(file, "wb") as f:
+        f.write(data[:-3])
+    t.ok("jq refuses half a line", t.run(["jq", ".", file], expect=None).status != 0)
+
+
+HOSTILE = 'a,"b"\n\r;\\'
+
+
+@case()
+def hostile_names(t):
+    """A comm and a path of all that means something somewhere, through each format."""
+    program = ("import os, ctypes\n"
+               f"ctypes.CDLL(None).prctl(15, {HOSTILE.encode()!r})\n"
+               f"os.mkfifo({HOSTILE!r})\n"
+               f"fd = os.open({HOSTILE!r}, os.O_RDWR)\n"
+               "for i in range(3):\n"
+               "    os.write(fd, b'x' * 7)\n"
+               "    os.read(fd, 7)\n")
+    recording = t.new_path(".rec")
+    t.run([t.ipcspy, "record", "-m", "fifo", "-o", recording, "--", "python3", "-c", program],
+          cwd=t.dir)
+    name = os.path.join(t.dir, HOSTILE)
+    rows = rows_of_csv(export(t, "csv", recording)[0])
+    t.equal("csv", [(HOSTILE, HOSTILE, name, "7")] * 3,
+            [(r["src_comm"], r["dst_comm"], r["name"], r["bytes"]) for r in rows])
+    lines = [strict_json(x) for x in export(t, "jsonl", recording)[0].splitlines()[1:]]
+    t.equal("jsonl", [(HOSTILE, name)] * 3, [(x["src_comm"], x["name"]) for x in lines])
+    labels = svg_texts(t, export(t, "dot", recording)[1])
+    escaped = HOSTILE.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    t.ok("the process is in the graph", escaped in labels, repr(labels))
+    t.ok("the channel is in the graph", any(x.endswith("/" + escaped) for x in labels),
+         repr(labels))
+
+
+def svg_texts(t, path):
+    """What Graphviz makes of a graph: the texts in the picture."""
+    r = t.run(["dot", "-Tsvg", path])
+    t.equal("complaints of dot", b"", r.err)
+    doc = xml.dom.minidom.parseString(r.out)
+    return ["".join(n.data for n in x.childNodes) for x in doc.getElementsByTagName("text")]
+
+
+@case()
+def graph_of_a_deadlock(t):
+    """Every process and channel is drawn, and what is blocked is red."""
+    path, report = record(t, "deadlock", "--hold", "300ms", options=["-m", "pipe"])
+    data, file = export(t, "dot", path)
+    texts = svg_texts(t, file)
+    for p in report["processes"]:
+        t.ok(f"process {p['pid']} is drawn", str(p["pid"]) in texts, repr(texts))
+    for c in report["channels"]:
+        t.ok(f"{c['name']} is drawn", c["name"] in texts, repr(texts))
+    edges = [line for line in data.decode().splitlines() if " -> " in line]
+    t.equal("edges", sum(len(c["endpoints"]) for c in report["channels"]), len(edges))
+    t.ok("something is red", any("color=red" in e for e in edges), repr(edges))
+    with open(file, "wb") as f:
+        f.write(data.replace(b"-> ", b"-> \"", 1))
+    t.ok("dot refuses a graph that is none", t.run(["dot", "-Tsvg", file], expect=None).status)
+
+
+@case(params=[(name,) for name in WORKLOADS])
+def folded_is_the_blocked_time(t, name):
+    path, report = record(t, *WORKLOADS[name])
+    total = sum(e["blocked"]["total_ns"] for c in report["channels"] for e in c["endpoints"])
+    total += sum(b["for_ns"] for b in report["blocked_now"] if b["channel"] is not None)
+    stacks = [line.rsplit(" ", 1) for line in export(t, "folded", path)[0].decode().splitlines()]
+    t.equal("sum", total, sum(int(ns) for _, ns in stacks))
+    t.ok("three frames each", all(s.count(";") == 2 for s, _ in stacks), repr(stacks))
+    t.equal("no stack twice", len(stacks), len({s for s, _ in stacks}))
+
+
+def refused(t, argv, word, expect=1, **kw):
+    r = t.run(argv, expect=expect, **kw)
+    t.ok("one line on stderr", r.err.count(b"\n") == 1, repr(r.err))
+    t.ok(f"it says {word!r}", word.encode() in r.err, repr(r.err))
+
+
+@case()
+def what_is_there_stays(t):
+    """A file that exists, a symbolic link, a directory; --force replaces a file, no link."""
+    path, _ = record(t, "pipe", "--messages", 5, options=["-m", "pipe"])
+    export_csv = [t.ipcspy, "export", "--to", "csv"]
+    there, link = t.path("there"), t.path("link")
+    with open(there, "w") as f:
+        f.write("precious")
+    os.symlink(there, link)
+    refused(t, [*export_csv, "-o", there, path], "--force")
+    refused(t, [*export_csv, "-o", link, path], "symbolic link")
+    refused(t, [*export_csv, "--force", "-o", link, path], "symbolic link")
+    refused(t, [*export_csv, "--force", "-o", t.dir, path], "directory")
+    refused(t, [*export_csv, "-o", t.path("none/there"), path], "No such file")
+    refused(t, [*export_csv, "--force", "-o", there, t.path("none")], "No such file")
+    refused(t, [*export_csv, "--force", "-o", there, there], "there")
+    with open(there) as f:
+        t.equal("what was there", "precious", f.read())
+    t.run([*export_csv, "--force", "-o", there, path])
+    t.equal("rows", 5, len(rows_of_csv(open(there, "rb").read())))
+    t.equal("mode", 0o600, os.stat(there).st_mode & 0o777)
+    refused(t, [*export_csv, "-o", "/dev/full", path], "No space left")
+    t.run([*export_csv, "-o", "/dev/null", path])
+    t.equal("nothing else is left", {"there", "link"},
+            {x for x in os.listdir(t.dir) if not x[0].isdigit()})
+
+
+@case()
+def through_pipes(t):
+    """record | export | a reader that leaves early."""
+    record_it = shlex.join([t.ipcspy, "record", "-o", "-", "-m", "pipe", "-a", "-d", "1"])
+    script = (f"{shlex.quote(t.demo)} pipe --messages 20000 --rate 10000 >/dev/null & "
+              f"{record_it} | {shlex.quote(t.ipcspy)} export --to jsonl - | head -n 3; "
+              + 'echo "${PIPESTATUS[@]}"')
+    r = t.run(["bash", "-c", script])
+    *lines, status = r.text.splitlines()
+    t.equal("lines", 3, len([strict_json(x.encode()) for x in lines]))
+    t.ok("export ends quietly", status.split()[1:] == ["0", "0"] and b"export" not in r.err,
+         f"{status}, {r.err!r}")
+
+
+@case()
+def compressed_by_name(t):
+    path, _ = record(t, "pipe", "--messages", 500)
+    plain, _ = export(t, "csv", path)
+    gz = t.path("out.csv.gz")
+    t.run([t.ipcspy, "export", "--to", "csv", "-o", gz, path])
+    t.equal("what gzip makes of it", plain, t.run(["gzip", "-dc", gz]).out)
+    t.ok("it is smaller", os.path.getsize(gz) < len(plain) / 2)
+    with open(gz, "r+b") as f:
+        f.truncate(os.path.getsize(gz) - 4)
+    t.ok("gzip refuses half a file", subprocess.run(["gzip", "-t", gz], capture_output=True,
+                                                    check=False).returncode != 0)
+
+
+@case()
+def half_a_recording(t):
+    """What is whole of it is exported, and said to be not all."""
+    path, _ = record(t, "pipe", "--messages", 30000, "--size", 100)
+    half, out = t.path("half"), t.path("out")
+    with open(path, "rb") as f, open(half, "wb") as g:
+        g.write(f.read()[:os.path.getsize(path) * 2 // 3])
+    r = t.run([t.ipcspy, "export", "--to", "csv", "-o", out, half], expect=3)
+    t.ok("it says what it is", b"half: " in r.err and b"exported" in r.err, repr(r.err))
+    report = strict_json(t.run([t.ipcspy, "report", "--format", "json", half], expect=3).out)
+    got, _ = sums_of_csv(open(out, "rb").read())
+    t.equal("messages", sums_of_report(report), got)
+    t.between("messages", 1000, 29999, got.messages)
