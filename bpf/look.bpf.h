@@ -178,6 +178,23 @@ static __always_inline void look_restart(struct look_task *l, struct task_struct
 	l->task.hdr.flags |= LOOKF_SLEEP;
 }
 
+/* Of this thread; those of another thread of its process are that one's. */
+static __always_inline bool has_children(struct task_struct *task)
+{
+	const struct list_head *head = &task->children;
+	struct list_head *first = NULL;
+
+	return !KREAD(&first, (struct list_head **)&head->next) && first != head;
+}
+
+/* sigsuspend and pause. */
+static __always_inline bool waits_for_signals(__u32 nr)
+{
+	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
+
+	return row->fam == FAM_SIGNAL && row->op == OP_RECV && row->how == SIGCALL_WAIT;
+}
+
 /* Whether the pids that a task with this struct pid goes by are not those of the caller. */
 static __always_inline bool in_other_pid_ns(struct pid *pid)
 {
@@ -227,6 +244,8 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	    syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RESTART)
 		look_restart(l, task);
 	l->child = letter == 'D' ? vfork_child(task) : 0;
+	if (l->task.nr != LOOK_NO_NR && waits_for_signals(l->task.nr) && has_children(task))
+		l->task.hdr.flags |= LOOKF_CHILDREN;
 	return true;
 }
 

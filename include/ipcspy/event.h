@@ -264,8 +264,9 @@ enum ipcspy_why {
 	WHY_SLEEP = 1, /* nanosleep and its like: until_ns */
 	WHY_CHILD = 2, /* wait4, waitid: who is the child, 0 any, -GROUP any of a process group */
 	WHY_LOCK = 3,  /* flock, fcntl(F_SETLKW): who holds the lock, 0 unknown */
-	WHY_OPEN = 4, /* open of a FIFO whose other end nobody has opened; its path in an EV_NAME */
-	WHY_DISK = 5, /* uninterruptible: a disk, a network file system, a page */
+	WHY_OPEN = 4,  /* open of a FIFO whose other end nobody has opened: who is that end, HOLDF_*
+			* or 0 unknown; its path in an EV_NAME */
+	WHY_DISK = 5,  /* uninterruptible: a disk, a network file system, a page */
 	WHY_STOPPED = 6, /* SIGSTOP and its like, or by a tracer: who, 0 none */
 	WHY_VFORK = 7,   /* until the child executes a program or ends: who */
 	WHY_OTHER = 8,   /* a call of which nothing is known: nr */

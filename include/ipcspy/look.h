@@ -18,8 +18,9 @@
 #define LOOKF_PID_NS   0x1 /* in a pid namespace of its own: pids in its arguments mean others */
 #define LOOKF_INFLIGHT 0x2 /* an EV_INFLIGHT says which channel it waits for */
 /* It goes on with a call that a signal interrupted (restart_syscall(2)): this one. */
-#define LOOKF_POLL  0x4 /* poll, which ends at until_ns */
-#define LOOKF_SLEEP 0x8 /* nanosleep: until_ns is of the clock in args[0] */
+#define LOOKF_POLL     0x4  /* poll, which ends at until_ns */
+#define LOOKF_SLEEP    0x8  /* nanosleep: until_ns is of the clock in args[0] */
+#define LOOKF_CHILDREN 0x10 /* it waits for signals, and has children */
 
 struct look_task {
 	struct ev_task task; /* who and why are not yet known, nor until_ns without LOOKF_*: 0 */

@@ -146,6 +146,12 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 			human_ns(sb, w->task->until_ns - w->task->seen_ns);
 		}
 		return;
+	case WAIT_OPEN:
+		strbuf_puts(sb, "waits in ");
+		put_call(sb, w);
+		strbuf_printf(sb, " for a %s of FIFO ", wait_partner(w));
+		strbuf_puts(sb, w->task->opens ? w->task->opens : "?");
+		return;
 	case WAIT_OTHER:
 		strbuf_puts(sb, "is inside ");
 		put_call(sb, w);
@@ -181,7 +187,7 @@ static void put_outside(struct strbuf *sb, const struct wait *w)
 	else if (w->kind == WAIT_LOCK)
 		strbuf_puts(sb, "and who holds it is not known");
 	else if (w->kind == WAIT_OPEN)
-		strbuf_puts(sb, "until somebody opens its other end");
+		strbuf_puts(sb, "which nobody else has open");
 	else if (w->in && w->in->op == OP_ACCEPT)
 		strbuf_puts(sb, "for a new connection: it is idle");
 	else if (c && c->mech == MECH_SIGNAL)

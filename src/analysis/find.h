@@ -37,5 +37,6 @@ int find_slow(struct findings *f, const struct model *m, const struct blame_tabl
 int find_knots(struct findings *f, const struct graph *g);     /* deadlock, end-leak, ... */
 int find_stopped(struct findings *f, const struct graph *g);   /* stopped-peer */
 int find_one_sided(struct findings *f, const struct graph *g); /* no-reader, no-writer */
+int find_unopened(struct findings *f, const struct graph *g);  /* ... of a FIFO's open(2) */
 
 #endif

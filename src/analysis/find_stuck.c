@@ -365,3 +365,32 @@ int find_one_sided(struct findings *f, const struct graph *g)
 	}
 	return 0;
 }
+
+/* open(2) of a FIFO goes on when its other end is open: so nobody has it, and nobody opens it. */
+int find_unopened(struct findings *f, const struct graph *g)
+{
+	struct finding *new;
+	struct strbuf sb;
+	bool send;
+
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		const struct wait *w = &g->waits[i];
+
+		if (w->kind != WAIT_OPEN || !w->proc->target)
+			continue;
+		send = w->task->who == HOLDF_READ;
+		new = find_add(f, send ? "no-reader" : "no-writer",
+			       send ? SEVERITY_WARNING : SEVERITY_INFO, w->chan);
+		if (!new || find_prove(new, w->proc, w->tid, w->chan, -1))
+			return -ENOMEM;
+		strbuf_init(&sb);
+		find_put_proc(&sb, w->proc, w->tid);
+		strbuf_printf(&sb,
+			      " opens FIFO %s and waits for a %s: is the process that should "
+			      "open it running?",
+			      w->task->opens ? w->task->opens : "?", wait_partner(w));
+		if (find_say(new, &sb))
+			return -ENOMEM;
+	}
+	return 0;
+}

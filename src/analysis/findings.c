@@ -55,6 +55,7 @@ static int (*const by_moment[])(struct findings *f, const struct graph *g) = {
 	find_knots,
 	find_stopped,
 	find_one_sided,
+	find_unopened,
 };
 
 static int (*const by_chan[])(struct findings *f, const struct model *m, const struct chan *c) = {

@@ -55,6 +55,8 @@ enum wait_kind wait_kind_of(const struct task *t, const struct inflight *i)
 		return WAIT_ENDED;
 	if (t && (t->why == WHY_STOPPED || t->state == 'T' || t->state == 't'))
 		return WAIT_STOPPED;
+	if (t && t->why == WHY_CHILD && i && i->mech == MECH_SIGNAL)
+		return WAIT_CHILD; /* in sigsuspend, for nothing but their ends */
 	if (i && i->asleep && !(t && (t->state == 'R' || t->why == WHY_DISK)))
 		return i->op == OP_WAIT ? WAIT_POLL : WAIT_CHAN;
 	if (!t)
@@ -87,6 +89,13 @@ const char *wait_kind_name(enum wait_kind kind)
 	};
 
 	return kind < WAIT_KIND_MAX ? names[kind] : "?";
+}
+
+const char *wait_partner(const struct wait *w)
+{
+	int32_t end = w->task ? w->task->who : 0;
+
+	return end == HOLDF_READ ? "reader" : end == HOLDF_WRITE ? "writer" : "partner";
 }
 
 /* What needs no help: it is running, or time alone will end its wait. */
@@ -450,6 +459,7 @@ static int wait_edges(struct graph *g, struct wait *w)
 		return err == -ENOENT ? 0 : err;
 	case WAIT_OPEN:
 		w->by_name = true;
+		w->chan = model_polled_chan(g->m, &(struct polled){.obj = w->task->opens_obj});
 		help_from_outside(g, w);
 		return 0;
 	default:

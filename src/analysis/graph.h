@@ -105,4 +105,7 @@ enum wait_kind wait_kind_of(const struct task *t, const struct inflight *i);
 /* "running", "blocked", "waiting", "asleep", "stopped", ... */
 const char *wait_kind_name(enum wait_kind kind);
 
+/* "reader", "writer", "partner": who has to open the FIFO that w opens (WAIT_OPEN). */
+const char *wait_partner(const struct wait *w);
+
 #endif

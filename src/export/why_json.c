@@ -51,6 +51,18 @@ static void put_chan(struct json *j, const struct wait *w)
 	json_end(j);
 }
 
+/* Of who waits in open(2) of a FIFO. */
+static void put_opens(struct json *j, const struct wait *w)
+{
+	json_object(j, "opens");
+	if (w->task->opens)
+		json_str(j, "path", w->task->opens);
+	else
+		json_null(j, "path");
+	json_str(j, "waits_for", wait_partner(w));
+	json_end(j);
+}
+
 static void put_times(struct json *j, const struct wait *w)
 {
 	uint64_t seen = w->task ? w->task->seen_ns : w->in ? w->in->seen_ns : 0, since;
@@ -75,6 +87,8 @@ static void put_row(struct json *j, const struct graph *g, const struct chain_ro
 	put_who(j, row->wait);
 	put_call(j, row->wait);
 	put_chan(j, row->wait);
+	if (row->wait->kind == WAIT_OPEN)
+		put_opens(j, row->wait);
 	put_times(j, row->wait);
 	json_bool(j, "can_go_on", graph_can_go_on(g, row->wait));
 	json_bool(j, "outside", row->wait->outside);

@@ -204,6 +204,8 @@ static int feed_name(struct model *m, const struct event *ev)
 
 	if (ev->hdr->flags & NAMEF_EXE)
 		return proc_set_exe(m, ev->hdr->pid, text);
+	if (ev->hdr->flags & NAMEF_OPEN)
+		return task_open_event(m, ev->name);
 	if (!(ev->hdr->flags & NAMEF_CHAN))
 		return 0;
 	o = obj_find(m, ev->name->chan);

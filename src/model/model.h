@@ -221,6 +221,8 @@ struct task {
 	uint32_t tid;
 	enum ipcspy_why why;
 	int32_t who;           /* see enum ipcspy_why */
+	char *opens;           /* WHY_OPEN: the path; NULL unknown */
+	uint64_t opens_obj;    /* ... the object that it leads to, 0 when nobody has it open */
 	uint16_t nr;           /* system call, TASK_NO_CALL none */
 	char state;            /* as in proc_pid_stat(5), '?' unknown */
 	bool polls;            /* it waits for one of ... */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TASKS_MAX  (1u << 20)
 #define POLLED_MAX 4096         /* of one task */
@@ -16,6 +17,7 @@ static void task_free(struct model *m, struct task *t)
 	proc_put(t->proc);
 	m->polled_cnt -= t->polled_cnt;
 	free(t->polled);
+	free(t->opens);
 	free(t);
 }
 
@@ -73,6 +75,23 @@ int task_event(struct model *m, const struct ev_task *ev)
 	t->nr = ev->nr;
 	t->state = ev->state > ' ' && ev->state < 0x7f ? (char)ev->state : '?';
 	t->why = (enum ipcspy_why)ev->why;
+	return 0;
+}
+
+int task_open_event(struct model *m, const struct ev_name *ev)
+{
+	struct task *t;
+	char *path;
+	int err = task_get(m, &ev->hdr, &t);
+
+	if (!t)
+		return err;
+	path = strdup((const char *)ev->text);
+	if (!path)
+		return -ENOMEM;
+	free(t->opens);
+	t->opens = path;
+	t->opens_obj = ev->chan;
 	return 0;
 }
 
@@ -149,6 +168,9 @@ void task_went_on(struct model *m, uint32_t tid)
 	t->since_ns = t->until_ns = 0;
 	m->polled_cnt -= t->polled_cnt;
 	t->polled_cnt = 0;
+	free(t->opens);
+	t->opens = NULL;
+	t->opens_obj = 0;
 }
 
 void task_ended(struct model *m, uint32_t tid)

@@ -19,6 +19,9 @@
 int task_event(struct model *m, const struct ev_task *ev);
 int task_set_event(struct model *m, const struct ev_set *ev);
 
+/* What a task opens. The same. */
+int task_open_event(struct model *m, const struct ev_name *ev);
+
 /* The call that it was in returned: nothing is known of what it does now. */
 void task_went_on(struct model *m, uint32_t tid);
 

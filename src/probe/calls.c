@@ -35,7 +35,7 @@ static const struct wait_call calls[] = {
 	{__NR_clone, WAIT_VFORK, END_NONE, 0},
 	{__NR_clone3, WAIT_VFORK, END_NONE, 0},
 	{__NR_openat, WAIT_OPENAT, END_NONE, 0},
-	{__NR_openat2, WAIT_OPENAT, END_NONE, 0},
+	{__NR_openat2, WAIT_OPENAT2, END_NONE, 0},
 	{__NR_ppoll, WAIT_POLL, END_TIMESPEC, 2},
 	{__NR_pselect6, WAIT_SELECT, END_TIMESPEC, 4},
 	{__NR_epoll_pwait, WAIT_EPOLL, END_MS, 3},
@@ -48,16 +48,20 @@ static const struct wait_call calls[] = {
 	{__NR_semtimedop, WAIT_CHANNEL, END_TIMESPEC, 3},
 	{__NR_mq_timedsend, WAIT_CHANNEL, END_AT_REAL, 4},
 	{__NR_mq_timedreceive, WAIT_CHANNEL, END_AT_REAL, 4},
+	{__NR_rt_sigsuspend, WAIT_SIGNALS, END_NONE, 0},
 	{__NR_rt_sigtimedwait, WAIT_CHANNEL, END_TIMESPEC, 2},
 /* newer architectures have only the later forms */
 #ifdef __NR_vfork
 	{__NR_vfork, WAIT_VFORK, END_NONE, 0},
 #endif
+#ifdef __NR_pause
+	{__NR_pause, WAIT_SIGNALS, END_NONE, 0},
+#endif
 #ifdef __NR_open
 	{__NR_open, WAIT_OPEN, END_NONE, 0},
 #endif
 #ifdef __NR_creat
-	{__NR_creat, WAIT_OPEN, END_NONE, 0},
+	{__NR_creat, WAIT_CREAT, END_NONE, 0},
 #endif
 #ifdef __NR_poll
 	{__NR_poll, WAIT_POLL, END_MS, 2},

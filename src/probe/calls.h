@@ -23,14 +23,17 @@ enum wait_kind {
 	WAIT_CHILDID, /* waitid */
 	WAIT_FLOCK,
 	WAIT_FCNTL,
-	WAIT_VFORK,  /* vfork, clone */
-	WAIT_OPEN,   /* argument 0 is the path */
-	WAIT_OPENAT, /* argument 1 is */
+	WAIT_VFORK,   /* vfork, clone */
+	WAIT_OPEN,    /* argument 0 is the path, argument 1 the flags */
+	WAIT_OPENAT,  /* argument 1 is, argument 2 the flags */
+	WAIT_OPENAT2, /* ... the address of a struct open_how */
+	WAIT_CREAT,
 	WAIT_POLL,
 	WAIT_SELECT,
 	WAIT_EPOLL,
 	WAIT_ANYTHING, /* io_uring_enter, and what goes on after a signal and is not known */
 	WAIT_CHANNEL,  /* EV_INFLIGHT says it */
+	WAIT_SIGNALS,  /* for a handler to run: sigsuspend, pause */
 };
 
 /* How the end of it is given. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,6 +79,52 @@ static void why_waitid(struct ev_task *t, const struct look_task *l)
 	}
 }
 
+/* signal(7): they end a program, tell of its mistakes, or come from its terminal. */
+static const int no_progress[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGABRT, SIGSEGV, SIGBUS,
+				  SIGILL,  SIGFPE,  SIGTRAP, SIGSYS,  SIGPIPE, SIGXCPU, SIGXFSZ,
+				  SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGWINCH};
+
+static __u64 signal_bit(int signo)
+{
+	return 1ull << (signo - 1);
+}
+
+/* The signals that a thread would handle now: proc_pid_status(5). False: not to be seen. */
+static bool handled_now(__u32 tid, __u64 *out)
+{
+	unsigned long long blocked = 0, caught = 0;
+	char line[256];
+	int found = 0;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%u/status", tid);
+	f = fopen(line, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		found += sscanf(line, "SigBlk: %llx", &blocked) == 1 ||
+			 sscanf(line, "SigCgt: %llx", &caught) == 1;
+	fclose(f);
+	*out = caught & ~blocked;
+	return found == 2;
+}
+
+/*
+ * Until a handler has run. Who has children and a handler for their end, and for nothing
+ * else that comes in the ordinary course, waits for them: so do shells in "wait".
+ */
+static void why_signals(struct ev_task *t, const struct look_task *l)
+{
+	__u64 handled;
+
+	if (!(l->task.hdr.flags & LOOKF_CHILDREN) || !handled_now(l->task.hdr.tid, &handled))
+		return;
+	for (size_t i = 0; i < sizeof(no_progress) / sizeof(no_progress[0]); i++)
+		handled &= ~signal_bit(no_progress[i]);
+	if (handled == signal_bit(SIGCHLD))
+		t->why = WHY_CHILD;
+}
+
 /* Inode number of the file behind a descriptor of the task, 0 when it cannot be known. */
 static __u64 inode_of(const struct look_task *l, __s32 fd)
 {
@@ -138,12 +185,26 @@ static bool path_of_task(const struct look_task *l, bool at, const char *name, c
 	return n > 0 && (size_t)n < len;
 }
 
+/* The end that has to be opened: HOLDF_*. O_RDWR waits for none. */
+static __s32 other_end(const struct look_task *l, enum wait_kind kind)
+{
+	__u64 flags = kind == WAIT_CREAT ? O_WRONLY : l->args[kind == WAIT_OPEN ? 1 : 2];
+
+	/* struct open_how begins with the flags */
+	if (kind == WAIT_OPENAT2 &&
+	    !task_memory((pid_t)l->task.hdr.tid, l->args[2], &flags, sizeof(flags)))
+		return 0;
+	return (flags & O_ACCMODE) == O_WRONLY ? HOLDF_READ : HOLDF_WRITE;
+}
+
 /*
  * An open(2) that sleeps: of a FIFO whose other end nobody has open. Nothing else
  * is looked at: a path can lead to a file system that never answers.
  */
-static int why_open(struct probe *p, struct ev_task *t, const struct look_task *l, bool at)
+static int why_open(struct probe *p, struct ev_task *t, const struct look_task *l,
+		    enum wait_kind kind)
 {
+	bool at = kind == WAIT_OPENAT || kind == WAIT_OPENAT2;
 	char name[PATH_MAX], path[PATH_MAX + 64];
 	struct ev_name e = {.hdr = t->hdr};
 	const struct held *h;
@@ -154,6 +215,7 @@ static int why_open(struct probe *p, struct ev_task *t, const struct look_task *
 	    !task_string((pid_t)l->task.hdr.tid, l->args[at ? 1 : 0], name, sizeof(name)))
 		return 0;
 	t->why = WHY_OPEN;
+	t->who = other_end(l, kind);
 	e.hdr.kind = EV_NAME;
 	e.hdr.len = sizeof(e);
 	e.hdr.flags = NAMEF_OPEN;
@@ -194,7 +256,12 @@ static int why_call(struct probe *p, struct ev_task *t, const struct look_task *
 		return l->args[1] == CMD_OFD_SETLKW ? why_lock(p, t, l, LOCK_OFD) : 0;
 	case WAIT_OPEN:
 	case WAIT_OPENAT:
-		return why_open(p, t, l, call->kind == WAIT_OPENAT);
+	case WAIT_OPENAT2:
+	case WAIT_CREAT:
+		return why_open(p, t, l, call->kind);
+	case WAIT_SIGNALS:
+		why_signals(t, l);
+		return 0;
 	case WAIT_POLL:
 	case WAIT_SELECT:
 	case WAIT_EPOLL:

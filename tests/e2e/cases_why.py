@@ -87,6 +87,59 @@ def why_unread_child(t):
     t.equal("findings", [("deadlock", "critical")], kinds(why(t, "-a"), [p.pid, kid]))
 
 
+@case()
+def why_shell_waits(t):
+    """A shell's "wait" sleeps for a signal, and is up to its children all the same."""
+    p = t.start(["sh", "-c", "trap exit INT; sleep 1000 & sleep 2000 & wait"])
+    kids = wait_for("two children", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    for kid in kids:
+        wait_for("their programs", lambda: open(f"/proc/{kid}/comm").read() == "sleep\n")
+    wait_for("sleep", lambda: state_of(p.pid) == "S")
+    one = why(t, p.pid)["why"][0]
+    t.equal("state", "waits for a child", one["state"])
+    t.equal("who is waited for", kids, sorted(row["pid"] for row in one["chain"][1:]))
+    t.ok("root", one["root"]["pid"] in kids and one["root"]["state"] == "asleep", str(one["root"]))
+
+
+WAITS_FOR_USR1 = """
+import signal, subprocess
+signal.signal(signal.SIGCHLD, lambda *_: None)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+subprocess.Popen(["sleep", "1000"])
+signal.pause()
+"""
+
+
+@case()
+def why_waits_for_a_signal(t):
+    """Who handles others, too, may wait for those: no word of its children."""
+    p = t.start([sys.executable, "-c", WAITS_FOR_USR1])
+    wait_for("a child", lambda: children(p.pid))
+    wait_for("sleep", lambda: state_of(p.pid) == "S" and
+             open(f"/proc/{p.pid}/syscall").read().split()[0] == "34")
+    one = why(t, p.pid)["why"][0]
+    t.equal("root", (p.pid, "blocked"), (one["root"]["pid"], one["root"]["state"]))
+    t.ok("verdict", one["verdict"].endswith("for a signal: it is idle."), one["verdict"])
+
+
+@case(params=[("<", "writer", "info"), (">", "reader", "warning")])
+def why_opens(t, how, partner, severity):
+    """A FIFO whose other end nobody opens."""
+    fifo = t.path("the fifo")
+    os.mkfifo(fifo)
+    p = t.start(["bash", "-c", f"cd {t.dir}; exec 3{how}'the fifo'"])
+    wait_for("sleep", lambda: open(f"/proc/{p.pid}/wchan").read() == "wait_for_partner")
+    one = why(t, p.pid)["why"][0]
+    t.equal("state", "waits to open a FIFO", one["state"])
+    t.ok("verdict", one["verdict"].endswith(
+        f" waits in openat for a {partner} of FIFO the fifo, which nobody else has open."),
+        one["verdict"])
+    t.equal("path", {"path": "the fifo", "waits_for": partner}, one["chain"][0]["opens"])
+    found = [f for f in why(t, "-a")["findings"] if p.pid in f["pids"]]
+    t.equal("findings", [(f"no-{partner}", severity)],
+            [(f["kind"], f["severity"]) for f in found])
+
+
 IDLE = """
 import os, select, signal, socket
 for i in range(300):

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "scene.h"
 
+#include <string.h>
+
 #include <poll.h>
 
 void scene_begin(struct feed *f)
@@ -44,6 +46,20 @@ void scene_blocked(struct feed *f, enum ipcspy_mech mech, enum ipcspy_op op, uin
 void scene_waits(struct feed *f, uint32_t pid, enum ipcspy_why why, int who)
 {
 	feed_task(f, pid, why == WHY_STOPPED ? 'T' : 'S', why, who, T0, SEEN);
+}
+
+void scene_opens(struct feed *f, uint32_t pid, const char *path, uint32_t other)
+{
+	struct ev_name n = {.hdr = {.kind = EV_NAME,
+				    .len = sizeof(n),
+				    .pid = pid,
+				    .tid = pid,
+				    .flags = NAMEF_OPEN,
+				    .ts_ns = SEEN}};
+
+	strncpy((char *)n.text, path, sizeof(n.text) - 1);
+	feed_raw(f, &n);
+	feed_task(f, pid, 'S', WHY_OPEN, (int)other, T0, SEEN);
 }
 
 void scene_polls(struct feed *f, uint32_t pid, uint64_t id, uint32_t flags)

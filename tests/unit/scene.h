@@ -28,6 +28,9 @@ void scene_blocked(struct feed *f, enum ipcspy_mech mech, enum ipcspy_op op, uin
 /* ... in a call that is about no channel. */
 void scene_waits(struct feed *f, uint32_t pid, enum ipcspy_why why, int who);
 
+/* ... in open(2), of a FIFO whose other end nobody has open; HOLDF_*: which end that is. */
+void scene_opens(struct feed *f, uint32_t pid, const char *path, uint32_t other);
+
 /* ... in poll, for input from an object. */
 void scene_polls(struct feed *f, uint32_t pid, uint64_t id, uint32_t flags);
 

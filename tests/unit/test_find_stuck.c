@@ -231,6 +231,39 @@ static void test_no_writer(void **state)
 	expect(*state, "no-writer", SEVERITY_INFO, tids, 1, "open for writing");
 }
 
+/* A target, since no channel says whom it concerns. */
+static void opens(struct feed *f, uint32_t other)
+{
+	struct ev_proc a = {.hdr = {.kind = EV_PROC,
+				    .len = sizeof(a),
+				    .pid = A,
+				    .tid = A,
+				    .flags = PROCF_TARGET,
+				    .ts_ns = T0},
+			    .start_ns = T0 - SEC,
+			    .comm = "a"};
+
+	feed_raw(f, &a);
+	scene_opens(f, A, "/run/log", other);
+	scene_opens(f, B, "/run/other", other);
+}
+
+static void test_opens_for_writing(void **state)
+{
+	const uint32_t tids[] = {A};
+
+	opens(*state, HOLDF_READ);
+	expect(*state, "no-reader", SEVERITY_WARNING, tids, 1, "/run/log and waits for a reader");
+}
+
+static void test_opens_for_reading(void **state)
+{
+	const uint32_t tids[] = {A};
+
+	opens(*state, HOLDF_WRITE);
+	expect(*state, "no-writer", SEVERITY_INFO, tids, 1, "/run/log and waits for a writer");
+}
+
 static void test_queue_with_both(void **state)
 {
 	queue(*state, OP_SEND, A, HOLDF_WRITE);
@@ -391,6 +424,8 @@ int main(void)
 		T(test_stopped_and_nobody_waits),
 		T(test_no_reader),
 		T(test_no_writer),
+		T(test_opens_for_writing),
+		T(test_opens_for_reading),
 		T(test_queue_with_both),
 		T(test_own_full_pipe),
 		T(test_healthy),

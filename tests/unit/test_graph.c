@@ -319,6 +319,42 @@ static void test_children(void **state)
 	assert_int_equal(next_of(A), 51);
 }
 
+static void signals_of(struct feed *f, uint64_t id, uint32_t pid)
+{
+	struct ev_obj o = obj_make(MECH_SIGNAL, id, T0);
+
+	o.ino = pid;
+	o.vals[1] = 1;
+	feed_obj(f, &o);
+}
+
+/* A shell in sigsuspend: its children, as far as there are any; else anybody may send a signal. */
+static void test_waits_for_signals(void **state)
+{
+	struct ev_proc child = {
+		.hdr = {.kind = EV_PROC, .len = sizeof(child), .pid = 50, .tid = 50},
+		.start_ns = T0,
+		.ppid = A,
+		.comm = "child",
+	};
+	struct feed *f = *state;
+
+	feed_raw(f, &child);
+	signals_of(f, 6, A);
+	signals_of(f, 7, B);
+	scene_blocked(f, MECH_SIGNAL, OP_RECV, 6, A);
+	feed_task(f, A, 'S', WHY_CHILD, 0, T0, SEEN);
+	scene_blocked(f, MECH_SIGNAL, OP_RECV, 7, B);
+	feed_task(f, 50, 'T', WHY_STOPPED, 0, T0, SEEN);
+	build(f);
+	assert_int_equal(wait_of(A)->kind, WAIT_CHILD);
+	assert_stuck(A, false);
+	assert_int_equal(next_of(A), 50);
+	assert_int_equal(wait_of(B)->kind, WAIT_CHAN);
+	assert_can(B);
+	assert_true(wait_of(B)->outside);
+}
+
 /* A lock is its holder's; a tracee is its tracer's. */
 static void test_lock_and_tracer(void **state)
 {
@@ -414,6 +450,7 @@ int main(void)
 		T(test_time_out),
 		T(test_outside),
 		T(test_children),
+		T(test_waits_for_signals),
 		T(test_lock_and_tracer),
 		T(test_threads),
 		T(test_owner),

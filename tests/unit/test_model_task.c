@@ -89,6 +89,33 @@ static void test_set(void **state)
 	assert_int_equal(model_polled_side(f->m, &t->polled[1]), -1);
 }
 
+/* What it opens, until that has succeeded. */
+static void test_opens(void **state)
+{
+	struct ev_name n = {.hdr = {.kind = EV_NAME,
+				    .len = sizeof(n),
+				    .pid = A,
+				    .tid = A,
+				    .flags = NAMEF_OPEN,
+				    .ts_ns = T0},
+			    .chan = 7,
+			    .text = "/run/fifo"};
+	struct feed *f = *state;
+	const struct task *t;
+
+	feed_raw(f, &n);
+	n.text[1] = 'R';
+	feed_raw(f, &n);
+	feed_task(f, A, 'S', WHY_OPEN, HOLDF_READ, T0, T0 + SEC);
+	t = model_task(f->m, A);
+	assert_string_equal(t->opens, "/Run/fifo");
+	assert_int_equal(t->opens_obj, 7);
+	assert_int_equal(t->who, HOLDF_READ);
+	feed_snap(f, 0, T0 + 2 * SEC);
+	feed_task(f, A, 'S', WHY_SLEEP, 0, T0, T0 + SEC);
+	assert_null(model_task(f->m, A)->opens);
+}
+
 /* What is too much is left out, and said. */
 static void test_too_many_polled(void **state)
 {
@@ -150,11 +177,8 @@ static void test_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_task),
-		T(test_hostile_task),
-		T(test_set),
-		T(test_too_many_polled),
-		T(test_ends_with_its_process),
+		T(test_task),    T(test_hostile_task),    T(test_set),
+		T(test_opens),   T(test_too_many_polled), T(test_ends_with_its_process),
 		T(test_goes_on),
 	};
 
