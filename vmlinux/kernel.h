@@ -76,6 +76,7 @@ struct inode {
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
 	__s64 i_size;
+	atomic_t i_count;
 	__u32 i_generation;
 	void *i_private;
 };
@@ -85,9 +86,18 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct lockref {
+	union {
+		struct {
+			int count;
+		};
+	};
+};
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct lockref d_lockref;
 };
 
 struct vfsmount {

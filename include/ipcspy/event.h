@@ -37,7 +37,10 @@ enum ipcspy_ev_kind {
 	EV_PASS = 11, /* struct ev_pass: a descriptor is handed to another process */
 	EV_TASK = 12, /* struct ev_task: what a task is doing (in a snapshot) */
 	EV_SET = 13,  /* struct ev_set: the channels that a task polls (in a snapshot) */
-	EV_MAX = 14,
+	EV_IPC = 14,  /* struct ev_ipc: an object that stays without anybody who uses it (in a look)
+		       */
+	EV_WORD = 15, /* struct ev_word: the futex word that a task sleeps on has changed */
+	EV_MAX = 16,
 };
 
 /* First bytes of every record. ts is when the thing happened: for an operation, its exit. */
@@ -303,6 +306,36 @@ struct ev_set {
 	struct ev_set_member of[EV_SET_LEN];
 };
 
+/* flags of EV_IPC */
+#define IPCF_UNSEEN \
+	0x1 /* not all objects of this mechanism could be looked at: mech alone is said */
+
+/*
+ * System V objects, POSIX message queues and files in /dev/shm. hdr.pid: of those who used
+ * it the one that is known best, maybe ended; 0 none.
+ */
+struct ev_ipc {
+	struct ev_hdr hdr;
+	__u64 bytes; /* of memory, when it is all used; queues: in it now */
+	__u64 messages;
+	__u32 users; /* who have it open, mapped or attached; System V queues and semaphores, which
+			nobody has: who made or used it last, and lives */
+	__s32 id;    /* System V */
+	__u32 key;
+	__u8 mech; /* enum ipcspy_mech */
+	__u8 pad[3];
+	__u8 name[256]; /* POSIX: in its directory, NUL-terminated */
+};
+
+/*
+ * A task sleeps in futex(2), which it entered because the word had the expected value; twice,
+ * some time apart, the word was seen to have another, and the task to sleep on.
+ */
+struct ev_word {
+	struct ev_hdr hdr;
+	__u32 expected, found;
+};
+
 /* vals[1] of an EV_OBJ of shared memory; vals[0] is its size in bytes. */
 #define SHMV_CREATOR 0x00ffffffull /* System V: pid */
 #define SHMV_REMOVED 0x01000000ull /* System V: marked for destruction; else: unlinked */
@@ -366,6 +399,8 @@ IPCSPY_SIZE_IS(struct ev_hold, 40);
 IPCSPY_SIZE_IS(struct ev_map, 80);
 IPCSPY_SIZE_IS(struct ev_task, 48);
 IPCSPY_SIZE_IS(struct ev_set, 40 + 16 * EV_SET_LEN);
+IPCSPY_SIZE_IS(struct ev_ipc, 24 + 32 + 256);
+IPCSPY_SIZE_IS(struct ev_word, 32);
 IPCSPY_SIZE_IS(struct ev_name, 288);
 IPCSPY_SIZE_IS(struct ev_loss, 48);
 IPCSPY_SIZE_IS(struct ev_pass, 56);

@@ -11,6 +11,7 @@
 #include "event.h"
 
 #define LOOK_TASK  0x4000 /* hdr.kind; no enum ipcspy_ev_kind will reach it */
+#define LOOK_FILE  0x4001
 #define LOOK_NO_NR 0xffff /* not inside a system call */
 #define LOOK_ARGS  6
 
@@ -29,6 +30,14 @@ struct look_task {
 	__u32 child;  /* it waits in vfork(2): for this process, 0 none */
 };
 
+/* A file that the reader of the iterator has open. */
+struct look_file {
+	struct ev_hdr hdr;
+	__s32 fd;
+	__u32 users; /* others who refer to it, if it is in memory alone: tmpfs, mqueue */
+};
+
+IPCSPY_SIZE_IS(struct look_file, 32);
 IPCSPY_SIZE_IS(struct look_task, 48 + 8 * LOOK_ARGS + 8);
 
 #endif

@@ -255,4 +255,8 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 		strbuf_puts(sb, "` lets it go on");
 	}
 	strbuf_putc(sb, '.');
+	if (from->kind == WAIT_CHAN && from->task && from->task->word_changed && !from->timed)
+		strbuf_puts(sb,
+			    " The word that it sleeps on has changed since: its wake-up may have "
+			    "been lost.");
 }

@@ -38,5 +38,7 @@ int find_knots(struct findings *f, const struct graph *g);     /* deadlock, end-
 int find_stopped(struct findings *f, const struct graph *g);   /* stopped-peer */
 int find_one_sided(struct findings *f, const struct graph *g); /* no-reader, no-writer */
 int find_unopened(struct findings *f, const struct graph *g);  /* ... of a FIFO's open(2) */
+int find_lost_wakeups(struct findings *f, const struct graph *g);
+int find_orphans(struct findings *f, const struct graph *g);
 
 #endif

@@ -52,10 +52,7 @@ void find_put_proc(struct strbuf *sb, const struct proc *p, uint32_t tid)
 
 /* What is stuck comes first. */
 static int (*const by_moment[])(struct findings *f, const struct graph *g) = {
-	find_knots,
-	find_stopped,
-	find_one_sided,
-	find_unopened,
+	find_knots, find_stopped, find_one_sided, find_unopened, find_lost_wakeups, find_orphans,
 };
 
 static int (*const by_chan[])(struct findings *f, const struct model *m, const struct chan *c) = {

@@ -32,7 +32,8 @@ struct proof {
 struct finding {
 	const char *kind; /* as JSON spells it */
 	enum severity severity;
-	const struct chan *chan; /* NULL: about no channel, or several */
+	const struct chan *chan;  /* NULL: about no channel, or several */
+	const struct ipc *object; /* that nobody uses, NULL: not about one */
 	struct proof *proofs;
 	size_t proof_cnt, proof_cap;
 	char *text; /* may hold any bytes, as names do */

@@ -63,6 +63,7 @@ static int look(struct why *y)
 		err = probe_snapshot(y->probe, SNAPF_HOLDS | SNAPF_FIRST);
 	} else {
 		err = probe_new(&y->probe, &(struct probe_opts){.look = true,
+								.objects = y->opts->all,
 								.mech_mask = y->opts->mech_mask,
 								.on_record = on_record,
 								.on_record_arg = y});
@@ -195,6 +196,7 @@ static int tell_json(struct why *y)
 	err = each(y, put_json);
 	json_end(j);
 	err = err ? err : findings_moment_json(j, y->model);
+	unseen_json(j, y->model);
 	json_end(j);
 	return err ? err : json_finish(j);
 }
@@ -209,7 +211,8 @@ static int tell_text(struct why *y)
 	if (!y->found)
 		strbuf_printf(sb, "Nothing is stuck: each of %zu tasks can go on.\n",
 			      y->graph.wait_cnt);
-	return why_findings_text(&y->out.sink, &y->out.text, y->model);
+	err = why_findings_text(&y->out.sink, &y->out.text, y->model);
+	return err ? err : why_unseen_text(&y->out.sink, y->model);
 }
 
 static int tell(struct why *y)

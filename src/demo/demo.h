@@ -122,6 +122,8 @@ struct demo_workload {
 	ROW(idle)           \
 	ROW(selfpipe)       \
 	ROW(convoy)         \
+	ROW(lostwake)       \
+	ROW(orphan)         \
 	ROW(mixed)
 
 #define DEMO_DECLARE(id) extern const struct demo_workload demo_##id;

@@ -12,12 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "address.h"
-#include "exchange.h"
 #include "pipe.h"
 #include "stuck.h"
 
@@ -127,35 +125,15 @@ static int convoy_body(struct worker *w, struct stuck_run *sr)
 
 static int convoy_lock(struct demo_run *run, struct stuck_run *sr)
 {
-	int fd = memfd_create("ipcspy-demo", MFD_CLOEXEC);
-	size_t len = (size_t)sysconf(_SC_PAGESIZE);
-	void *at = MAP_FAILED;
 	pthread_mutexattr_t attr;
-	int err = fd < 0 || ftruncate(fd, (off_t)len) ? -errno : 0;
+	int err = stuck_memory(run, sr, 0);
 
-	if (!err)
-		at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (!err && at == MAP_FAILED)
-		err = -errno;
-	if (!err)
-		run->chans[0].ino[0] = exchange_inode(fd);
-	if (fd >= 0)
-		close(fd);
 	if (err)
-		return run_fail_errno(run, err, "cannot share memory");
-	sr->priv = at;
+		return err;
 	err = -pthread_mutexattr_init(&attr);
 	err = err ? err : -pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	err = err ? err : -pthread_mutex_init(at, &attr);
-	run->chans[0].mechanism = "futex";
-	snprintf(run->chans[0].name, RUN_CHAN_NAME, "futex:memfd:ipcspy-demo+0x0");
+	err = err ? err : -pthread_mutex_init(sr->priv, &attr);
 	return err ? run_fail_errno(run, err, "cannot make a mutex") : 0;
-}
-
-/* The parent has no part in it, and nobody shall think that it could let go of the mutex. */
-static void convoy_forked(struct stuck_run *sr)
-{
-	munmap(sr->priv, (size_t)sysconf(_SC_PAGESIZE));
 }
 
 static int convoy_run(struct demo_run *run)
@@ -166,7 +144,7 @@ static int convoy_run(struct demo_run *run)
 	err = err ? err : convoy_lock(run, &sr);
 	if (!err) {
 		sr.body = convoy_body;
-		sr.forked = convoy_forked;
+		sr.forked = stuck_memory_unmap;
 		sr.who[SLOW].name = "slow";
 		sr.who[SLOW].end = STUCK_BUSY;
 		for (unsigned int i = 1; i < sr.procs; i++)

@@ -13,8 +13,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "exchange.h"
 #include "pipe.h"
 
 #define LOOK_MS       20
@@ -94,6 +96,34 @@ int stuck_pipe(struct demo_run *run, struct stuck_run *sr, unsigned int i, unsig
 	sr->who[src].sends = true;
 	sr->who[dst].recvs = true;
 	return 0;
+}
+
+int stuck_memory(struct demo_run *run, struct stuck_run *sr, unsigned int i)
+{
+	int fd = memfd_create("ipcspy-demo", MFD_CLOEXEC);
+	size_t len = (size_t)sysconf(_SC_PAGESIZE);
+	void *at = MAP_FAILED;
+	int err = fd < 0 || ftruncate(fd, (off_t)len) ? -errno : 0;
+
+	if (!err)
+		at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!err && at == MAP_FAILED)
+		err = -errno;
+	if (!err)
+		run->chans[i].ino[0] = exchange_inode(fd);
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		return run_fail_errno(run, err, "cannot share memory");
+	sr->priv = at;
+	run->chans[i].mechanism = "futex";
+	snprintf(run->chans[i].name, RUN_CHAN_NAME, "futex:memfd:ipcspy-demo+0x0");
+	return 0;
+}
+
+void stuck_memory_unmap(struct stuck_run *sr)
+{
+	munmap(sr->priv, (size_t)sysconf(_SC_PAGESIZE));
 }
 
 static struct port port_of(const struct stuck_run *sr, const struct demo_run *run, unsigned int i,

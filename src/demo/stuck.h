@@ -62,6 +62,13 @@ void stuck_name(struct stuck_run *sr, const char *kind, unsigned int proc);
 int stuck_pipe(struct demo_run *run, struct stuck_run *sr, unsigned int i, unsigned int src,
 	       unsigned int dst);
 
+/*
+ * A page that all share, at sr->priv, with the futex that is channel i at its begin. The second
+ * is a forked() that leaves it to the children. Returns 0 or -errno, why set.
+ */
+int stuck_memory(struct demo_run *run, struct stuck_run *sr, unsigned int i);
+void stuck_memory_unmap(struct stuck_run *sr);
+
 /* The port of one end of channel i. */
 struct port stuck_out(const struct stuck_run *sr, const struct demo_run *run, unsigned int i);
 struct port stuck_in(const struct stuck_run *sr, const struct demo_run *run, unsigned int i);

@@ -64,6 +64,16 @@ static int check_set(const struct event *ev)
 	return ev->set->cnt <= EV_SET_LEN ? 0 : -EBADMSG;
 }
 
+static int check_ipc(const struct event *ev)
+{
+	const struct ev_ipc *ipc = ev->ipc;
+
+	return ipc->mech == MECH_NONE || ipc->mech >= MECH_MAX ||
+			       !memchr(ipc->name, 0, sizeof(ipc->name))
+		       ? -EBADMSG
+		       : 0;
+}
+
 static int check_pass(const struct event *ev)
 {
 	const struct ev_pass *pass = ev->pass;
@@ -91,6 +101,8 @@ static const struct {
 	[EV_TASK] = {sizeof(struct ev_task), check_task},
 	[EV_SET] = {sizeof(struct ev_set), check_set},
 	[EV_PASS] = {sizeof(struct ev_pass), check_pass},
+	[EV_IPC] = {sizeof(struct ev_ipc), check_ipc},
+	[EV_WORD] = {sizeof(struct ev_word), NULL},
 };
 
 /* Finds what stands behind an operation: one kind of address, or numbers. */

@@ -33,6 +33,8 @@ struct event {
 		const struct ev_loss *loss;
 		const struct ev_map *map;
 		const struct ev_pass *pass;
+		const struct ev_ipc *ipc;
+		const struct ev_word *word;
 	};
 	const struct ev_addr_in *addr_in; /* EV_OP with OPF_ADDR_IN, else NULL */
 	const struct ev_addr_un *addr_un; /* EV_OP with OPF_ADDR_UN, else NULL */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "analysis/findings.h"
 #include "export/why_json.h"
+#include "model/mech.h"
 
 /* A process with several tasks that prove it is in "pids" once. */
 static void put_proofs(struct json *j, const struct finding *f)
@@ -31,6 +32,21 @@ static void put_proofs(struct json *j, const struct finding *f)
 	json_end(j);
 }
 
+/* What no process uses is no channel. */
+static void put_object(struct json *j, const struct ipc *ipc)
+{
+	json_object(j, "object");
+	json_str(j, "mechanism", mech_name(ipc->mech));
+	json_str(j, "name", ipc->name);
+	json_u64(j, "bytes", ipc->bytes);
+	json_u64(j, "messages", ipc->messages);
+	if (ipc->last_pid)
+		json_u64(j, "last_pid", ipc->last_pid);
+	else
+		json_null(j, "last_pid");
+	json_end(j);
+}
+
 static void put_findings(struct json *j, const struct findings *f)
 {
 	json_array(j, "findings");
@@ -39,6 +55,8 @@ static void put_findings(struct json *j, const struct findings *f)
 		json_str(j, "kind", f->v[i].kind);
 		json_str(j, "severity", severity_name(f->v[i].severity));
 		put_proofs(j, &f->v[i]);
+		if (f->v[i].object)
+			put_object(j, f->v[i].object);
 		json_str(j, "text", f->v[i].text);
 		json_end(j);
 	}
@@ -63,4 +81,13 @@ int findings_json(struct json *j, const struct model *m, struct blame *blame)
 	put_findings(j, &f);
 	findings_fini(&f);
 	return err;
+}
+
+void unseen_json(struct json *j, const struct model *m)
+{
+	json_array(j, "not_looked_at");
+	for (unsigned int mech = 1; mech < MECH_MAX; mech++)
+		if (model_ipcs_unseen(m) & 1u << mech)
+			json_str(j, NULL, mech_name((enum ipcspy_mech)mech));
+	json_end(j);
 }

@@ -19,4 +19,7 @@ int findings_moment_json(struct json *j, const struct model *m);
 /* The same of a trace; blame may be NULL. */
 int findings_json(struct json *j, const struct model *m, struct blame *blame);
 
+/* The array "not_looked_at": mechanisms of which there may be more that nobody uses. */
+void unseen_json(struct json *j, const struct model *m);
+
 #endif

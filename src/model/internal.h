@@ -26,7 +26,10 @@ struct model {
 	struct list_head procs, chans, objs, inflight, conv_list;
 	struct list_head tasks; /* of the latest snapshot */
 	struct hmap tasks_by_tid;
-	size_t polled_cnt;       /* all that they poll */
+	size_t polled_cnt;     /* all that they poll */
+	struct list_head ipcs; /* struct ipc of the latest snapshot */
+	size_t ipc_cnt;
+	uint32_t ipc_unseen;     /* 1u << MECH_*: not all were looked at */
 	struct list_head held;   /* channels to be settled when time goes on */
 	struct list_head closed; /* channels, oldest first */
 	struct list_head gone;   /* exited processes, oldest first */
@@ -178,6 +181,10 @@ void conv_free(struct model *m, struct conversation *v);
  * of the one that is there. Flows forget it: what is moved has ended.
  */
 int conv_move(struct model *m, struct conversation *v, const struct conversation *to);
+
+/* ipc.c */
+int ipc_event(struct model *m, const struct ev_ipc *ev);
+void ipcs_clear(struct model *m);
 
 /* pass.c */
 int pass_event(struct model *m, const struct ev_pass *ev);

@@ -30,6 +30,7 @@ struct model *model_new(const struct model_opts *opts)
 	hmap_init(&m->standins);
 	hmap_init(&m->tasks_by_tid);
 	list_init(&m->tasks);
+	list_init(&m->ipcs);
 	list_init(&m->procs);
 	list_init(&m->chans);
 	list_init(&m->objs);
@@ -49,6 +50,7 @@ void model_free(struct model *m)
 		return;
 	m->opts.on_forget = NULL;
 	tasks_clear(m);
+	ipcs_clear(m);
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
 		inflight_free(i);
 	list_for_each_safe (c, &m->chans, struct chan, in_model)
@@ -267,12 +269,23 @@ static int feed_set(struct model *m, const struct event *ev)
 	return task_set_event(m, ev->set);
 }
 
+static int feed_ipc(struct model *m, const struct event *ev)
+{
+	return ipc_event(m, ev->ipc);
+}
+
+static int feed_word(struct model *m, const struct event *ev)
+{
+	task_word_event(m, ev->word);
+	return 0;
+}
+
 static int (*const feeds[EV_MAX])(struct model *m, const struct event *ev) = {
 	[EV_OP] = feed_op,     [EV_OBJ] = feed_obj,    [EV_PROC] = feed_proc,
 	[EV_EXIT] = feed_exit, [EV_SNAP] = snap_event, [EV_INFLIGHT] = feed_inflight,
 	[EV_HOLD] = feed_hold, [EV_NAME] = feed_name,  [EV_LOSS] = feed_loss,
 	[EV_PASS] = feed_pass, [EV_MAP] = feed_map,    [EV_TASK] = feed_task,
-	[EV_SET] = feed_set,
+	[EV_SET] = feed_set,   [EV_IPC] = feed_ipc,    [EV_WORD] = feed_word,
 };
 
 /* Settles what was held; a channel that still waits puts itself back. */

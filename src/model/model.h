@@ -231,6 +231,18 @@ struct task {
 	size_t polled_cnt, polled_cap;
 	uint64_t seen_ns;
 	uint64_t since_ns, until_ns; /* it sleeps at least since, goes on by itself at; 0 unknown */
+	bool word_changed;           /* it sleeps on a futex word that is no more what it was ... */
+	uint32_t expected, found;    /* ... when it fell asleep */
+};
+
+/* An object that is there without anybody who uses it, of the latest snapshot. */
+struct ipc {
+	struct list_node in_model;
+	enum ipcspy_mech mech;
+	char *name; /* as that of its channel would be; never NULL, any bytes but NUL */
+	uint64_t bytes, messages; /* as struct ev_ipc says */
+	uint32_t users, last_pid;
+	int32_t id; /* System V */
 };
 
 /*
@@ -369,6 +381,8 @@ const struct list_head *model_procs(const struct model *m);
 const struct list_head *model_chans(const struct model *m);
 const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_tasks(const struct model *m); /* struct task by in_model */
+const struct list_head *model_ipcs(const struct model *m);  /* struct ipc by in_model */
+uint32_t model_ipcs_unseen(const struct model *m); /* 1u << MECH_*: there may be more of them */
 const struct list_head *model_conversations(const struct model *m);
 const struct list_head *model_holders(const struct chan *c); /* struct holder by in_chan */
 enum chan_shape chan_shape(const struct chan *c);

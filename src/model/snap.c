@@ -81,6 +81,7 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 	list_for_each_safe (i, &m->inflight, struct inflight, in_model)
 		inflight_end(m, i);
 	tasks_clear(m);
+	ipcs_clear(m);
 	m->snap_ns = ev->hdr.ts_ns;
 	m->snap_holds = ev->hdr.flags & SNAPF_HOLDS;
 	m->snap_ahead = !(ev->hdr.flags & SNAPF_FIRST);

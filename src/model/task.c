@@ -136,6 +136,17 @@ int task_set_event(struct model *m, const struct ev_set *ev)
 	return 0;
 }
 
+void task_word_event(struct model *m, const struct ev_word *ev)
+{
+	struct task *t = hmap_get(&m->tasks_by_tid, ev->hdr.tid);
+
+	if (!t || t->proc->pid != ev->hdr.pid)
+		return;
+	t->word_changed = true;
+	t->expected = ev->expected;
+	t->found = ev->found;
+}
+
 struct chan *model_polled_chan(const struct model *m, const struct polled *p)
 {
 	struct obj *o = hmap_get(&m->objs_by_id, p->obj);
@@ -164,7 +175,7 @@ void task_went_on(struct model *m, uint32_t tid)
 	t->state = 'R';
 	t->why = WHY_NONE;
 	t->nr = TASK_NO_CALL;
-	t->polls = t->polls_others = false;
+	t->polls = t->polls_others = t->word_changed = false;
 	t->since_ns = t->until_ns = 0;
 	m->polled_cnt -= t->polled_cnt;
 	t->polled_cnt = 0;

@@ -22,6 +22,9 @@ int task_set_event(struct model *m, const struct ev_set *ev);
 /* What a task opens. The same. */
 int task_open_event(struct model *m, const struct ev_name *ev);
 
+/* EV_WORD, behind the task's EV_TASK. */
+void task_word_event(struct model *m, const struct ev_word *ev);
+
 /* The call that it was in returned: nothing is known of what it does now. */
 void task_went_on(struct model *m, uint32_t tid);
 

@@ -7,9 +7,11 @@
 #include "ipcspy/event.h"
 #include "ipcspy/look.h"
 #include "probe/held.h"
+#include "probe/ipcs.h"
 #include "probe/locks.h"
 #include "probe/pidns.h"
 #include "probe/probe.h"
+#include "probe/words.h"
 
 #include "ipcspy.skel.h" /* its read-only data are the types of config.h */
 
@@ -35,6 +37,9 @@ struct probe {
 	struct lock_table locks;
 	bool locks_known; /* read, as soon as somebody was found to wait for one */
 	size_t polled_cnt;
+	bool objects;        /* see struct probe_opts */
+	struct files *files; /* whose users are being counted, else NULL */
+	struct words words;
 	char error[256];
 };
 
@@ -50,6 +55,12 @@ int snapshot_take(struct probe *p, unsigned int snap_flags);
 
 /* snapshot.c: lists the caller's numbers of all tasks, where they are not the machine's. */
 int snapshot_numbers(struct probe *p);
+
+/* snapshot.c: runs an iterator over the files that this process has open. */
+int snapshot_own_files(struct probe *p, struct bpf_program *prog);
+
+/* ipcs.c: EV_IPC for what may stay behind when nobody uses it any more. */
+int ipcs_emit(struct probe *p);
 
 /* look.c: before loading: takes the programs that a look needs, or those that a trace needs. */
 void look_select(struct probe *p);

@@ -17,6 +17,7 @@ void look_select(struct probe *p)
 	bpf_program__set_autoload(p->skel->progs.look_procs, p->look);
 	bpf_program__set_autoload(p->skel->progs.look_tasks, p->look);
 	bpf_program__set_autoload(p->skel->progs.number_tasks, p->pid_ns_ino);
+	bpf_program__set_autoload(p->skel->progs.look_files, p->objects);
 	if (!p->look)
 		return;
 	bpf_object__for_each_program (prog, p->skel->obj) {
@@ -24,6 +25,7 @@ void look_select(struct probe *p)
 
 		for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 			needed = needed || prog == always[i];
+		needed = needed || (p->objects && prog == p->skel->progs.look_files);
 		bpf_program__set_autoload(prog, needed);
 	}
 	/* their memory is given out when they are made */

@@ -252,6 +252,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	p->nap_ms = NAP_MIN_MS;
 	p->wake_fd = -1;
 	p->look = opts->look;
+	p->objects = opts->look && opts->objects;
 	err = check_opts(p, opts);
 	if (err)
 		return err;

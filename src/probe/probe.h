@@ -26,6 +26,7 @@ struct probe_opts {
 	bool all;         /* every process is a target */
 	bool follow;      /* children of targets are targets */
 	bool no_peers;    /* record only operations of targets */
+	bool objects;     /* to look: also at IPC objects that stay unused, see struct ev_ipc */
 	bool look;        /* one look at the whole machine, see probe_attach(); needs no targets */
 	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT; to look: all */
 	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */

@@ -18,6 +18,12 @@ static int take_record(struct probe *p, const struct ev_hdr *raw)
 	const struct ev_hdr *h = probe_own_pids(p, raw, raw->len);
 	int err;
 
+	if (h->kind == LOOK_FILE) {
+		if (h->len != sizeof(struct look_file))
+			return -EBADMSG;
+		files_count(p->files, (const void *)h);
+		return 0;
+	}
 	if (h->kind == LOOK_TASK)
 		return h->len == sizeof(struct look_task) ? task_emit(p, (const void *)h)
 							  : -EBADMSG;
@@ -46,10 +52,11 @@ static ssize_t deliver_records(struct probe *p, const unsigned char *buf, size_t
 	return at;
 }
 
-static int iter_run(struct probe *p, struct bpf_program *prog)
+static int iter_run_over(struct probe *p, struct bpf_program *prog,
+			 const struct bpf_iter_attach_opts *over)
 {
 	unsigned char buf[ITER_BUF] __attribute__((aligned(8)));
-	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
+	struct bpf_link *link = bpf_program__attach_iter(prog, over);
 	size_t have = 0;
 	ssize_t n = 0;
 	int fd, err = 0;
@@ -84,6 +91,26 @@ static int iter_run(struct probe *p, struct bpf_program *prog)
 		close(fd);
 	bpf_link__destroy(link);
 	return err;
+}
+
+static int iter_run(struct probe *p, struct bpf_program *prog)
+{
+	return iter_run_over(p, prog, NULL);
+}
+
+int snapshot_own_files(struct probe *p, struct bpf_program *prog)
+{
+	union bpf_iter_link_info info;
+	struct bpf_iter_attach_opts over;
+
+	/* libbpf and the kernel look at what is between the fields, too */
+	memset(&info, 0, sizeof(info));
+	memset(&over, 0, sizeof(over));
+	info.task.pid = (__u32)getpid(); /* since 6.1 */
+	over.sz = sizeof(over);
+	over.link_info = &info;
+	over.link_info_len = sizeof(info);
+	return iter_run_over(p, prog, &over);
 }
 
 static int emit_mark(struct probe *p, unsigned int flags)
@@ -134,6 +161,8 @@ static int look_take(struct probe *p)
 		err = holds(p);
 	if (!err)
 		err = run_tasks(p, skel->progs.look_tasks);
+	if (!err && p->objects)
+		err = ipcs_emit(p);
 	return err;
 }
 
@@ -177,6 +206,9 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	err = p->look ? look_take(p) : trace_take(p, snap_flags);
 	held_reset(&p->held);
 	locks_fini(&p->locks);
+	if (!err)
+		err = words_emit(p);
+	words_fini(&p->words);
 	if (!err)
 		err = loss_emit(p);
 	return err ? err : emit_mark(p, snap_flags | SNAPF_END);

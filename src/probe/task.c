@@ -270,8 +270,9 @@ static int why_call(struct probe *p, struct ev_task *t, const struct look_task *
 		return set_emit(p, l, call, t);
 	case WAIT_NONE:
 	case WAIT_VFORK:
-	case WAIT_CHANNEL:
 		return 0;
+	case WAIT_CHANNEL:
+		return words_look(&p->words, l, t->until_ns != 0);
 	}
 	return 0;
 }

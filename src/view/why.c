@@ -3,6 +3,7 @@
 #include "view/why.h"
 
 #include "lib/human.h"
+#include "model/mech.h"
 #include "view/sections.h"
 
 #define INDENT 2
@@ -106,4 +107,22 @@ int why_findings_text(struct sink *out, const struct text_opts *opts, const stru
 	const struct view v = {.out = out, .opts = opts, .m = m, .moment = true};
 
 	return view_findings(&v);
+}
+
+int why_unseen_text(struct sink *out, const struct model *m)
+{
+	const char *before =
+		"\nNot all could be looked at, so some may be there that nobody uses: ";
+	struct strbuf *sb = sink_buf(out);
+
+	for (unsigned int mech = 1; mech < MECH_MAX; mech++) {
+		if (!(model_ipcs_unseen(m) & 1u << mech))
+			continue;
+		strbuf_puts(sb, before);
+		strbuf_puts(sb, mech_name((enum ipcspy_mech)mech));
+		before = ", ";
+	}
+	if (model_ipcs_unseen(m))
+		strbuf_puts(sb, ".\n");
+	return sink_spill(out);
 }

@@ -15,4 +15,7 @@ int why_text(struct sink *out, const struct text_opts *opts, const struct graph 
 /* What is found on the whole machine. */
 int why_findings_text(struct sink *out, const struct text_opts *opts, const struct model *m);
 
+/* Of which mechanisms there may be more that nobody uses. */
+int why_unseen_text(struct sink *out, const struct model *m);
+
 #endif

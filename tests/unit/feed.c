@@ -251,6 +251,33 @@ void feed_poll(struct feed *f, uint32_t pid, uint64_t id, uint32_t events, uint3
 	feed_raw(f, &s);
 }
 
+void feed_word(struct feed *f, uint32_t pid, uint32_t expected, uint32_t found)
+{
+	const struct ev_word w = {
+		.hdr = {.kind = EV_WORD, .len = sizeof(w), .pid = pid, .tid = pid},
+		.expected = expected,
+		.found = found,
+	};
+
+	feed_raw(f, &w);
+}
+
+void feed_ipc(struct feed *f, enum ipcspy_mech mech, int id, const char *text, uint32_t users)
+{
+	struct ev_ipc e = {
+		.hdr = {.kind = EV_IPC, .len = sizeof(e), .pid = 4711},
+		.bytes = 2048,
+		.messages = 1,
+		.users = users,
+		.id = id,
+		.key = 0xab,
+		.mech = (uint8_t)mech,
+	};
+
+	strncpy((char *)e.name, text, sizeof(e.name) - 1);
+	feed_raw(f, &e);
+}
+
 void feed_loss(struct feed *f, uint32_t flags, unsigned int mech, uint64_t chan, uint64_t cnt)
 {
 	struct ev_loss l = {

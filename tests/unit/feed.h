@@ -71,6 +71,10 @@ void feed_task(struct feed *f, uint32_t pid, char state, enum ipcspy_why why, in
 	       uint64_t since_ns, uint64_t seen_ns);
 /* It polls one object; flags: SETF_* */
 void feed_poll(struct feed *f, uint32_t pid, uint64_t id, uint32_t events, uint32_t flags);
+/* It sleeps on a futex word that has changed since. */
+void feed_word(struct feed *f, uint32_t pid, uint32_t expected, uint32_t found);
+/* An IPC object and how many use it; text: of POSIX ones. */
+void feed_ipc(struct feed *f, enum ipcspy_mech mech, int id, const char *text, uint32_t users);
 void feed_loss(struct feed *f, uint32_t flags, unsigned int mech, uint64_t chan, uint64_t cnt);
 
 struct ev_addr_in addr4(const char *host, unsigned int port);

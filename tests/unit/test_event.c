@@ -14,6 +14,7 @@ static const size_t sizes[EV_MAX] = {
 	[EV_HOLD] = sizeof(struct ev_hold), [EV_NAME] = sizeof(struct ev_name),
 	[EV_LOSS] = sizeof(struct ev_loss), [EV_MAP] = sizeof(struct ev_map),
 	[EV_TASK] = sizeof(struct ev_task), [EV_SET] = sizeof(struct ev_set),
+	[EV_IPC] = sizeof(struct ev_ipc),   [EV_WORD] = sizeof(struct ev_word),
 };
 
 /* A record of this kind that is in order. */
@@ -30,6 +31,8 @@ static void valid(void *buf, size_t room, unsigned int kind)
 		((struct ev_inflight *)buf)->op = OP_RECV;
 	if (kind == EV_OBJ)
 		((struct ev_obj *)buf)->mech = MECH_PIPE;
+	if (kind == EV_IPC)
+		((struct ev_ipc *)buf)->mech = MECH_SYSV_MSG;
 }
 
 static void test_valid_and_truncated(void **state)
