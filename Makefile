@@ -23,7 +23,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -DIPCSPY_VERSION='"$(VERSION)"' \
 	-D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD) $(SAN)
 ALL_LDFLAGS = $(LDFLAGS) $(SAN)
-LIBS := -lbpf -lelf -lz -lzstd -lm -pthread
+LIBS := -lbpf -lelf -lz -lsqlite3 -lzstd -lm -pthread
 BPF_CFLAGS := -O2 -g --target=bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-unused-function -Wno-missing-declarations -Iinclude -Ivmlinux/$(ARCH) -Ibpf
 

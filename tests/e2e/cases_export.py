@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Exports of recordings, read by other programs: they agree with the report."""
 import collections
+import contextlib
 import csv
 import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import xml.dom.minidom
 
@@ -67,6 +69,17 @@ def sums_of_csv(data):
     return Sums(len(rows), sum(int(r["bytes"]) for r in rows), len(latencies)), sum(latencies)
 
 
+def query(path, sql):
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return db.execute(sql).fetchall()
+
+
+def sums_of_sqlite(path):
+    *sums, total = query(path, "SELECT count(*), sum(bytes), count(latency_ns),"
+                               " sum(latency_ns) FROM messages")[0]
+    return Sums(*sums), total
+
+
 def near_means(t, what, report, total):
     """The report tells means, rounded down: times the count they are a little less."""
     low = sum(f["latency_ns"]["mean"] * f["latency_ns"]["count"] for f in report["flows"])
@@ -84,6 +97,7 @@ def exports_agree(t, name):
     t.equal("jsonl", expected, jsonl)
     near_means(t, "latencies in jsonl", report, total)
     t.equal("csv", (expected, total), sums_of_csv(export(t, "csv", path)[0]))
+    t.equal("sqlite", (expected, total), sums_of_sqlite(export(t, "sqlite", path)[1]))
 
 
 @case()
@@ -112,6 +126,71 @@ def jq_sees_a_broken_line(t):
 HOSTILE = 'a,"b"\n\r;\\'
 
 
+@case(params=[(name,) for name in WORKLOADS])
+def database_is_the_report(t, name):
+    """Its tables have the rows and the numbers of the report, and hang together."""
+    path, report = record(t, *WORKLOADS[name])
+    _, db = export(t, "sqlite", path)
+    r = t.run(["sqlite3", db, "PRAGMA integrity_check; PRAGMA foreign_key_check;"])
+    t.equal("checks of sqlite3", "ok\n", r.text)
+    t.equal("channels", [(c["id"], c["mechanism"], c["name"], c["backlog"]["max"])
+                         for c in report["channels"]],
+            query(db, "SELECT id, mechanism, name, backlog_max FROM channels ORDER BY id"))
+    processes = {(p["pid"], p["comm"], int(p["target"])) for p in report["processes"]}
+    t.equal("processes of the report that are not there", set(),
+            processes - set(query(db, "SELECT pid, comm, target FROM processes")))
+    t.equal("endpoints", sorted((c["id"], e["pid"], e["role"], e["calls"], e["bytes"],
+                                 e["blocked"]["total_ns"])
+                                for c in report["channels"] for e in c["endpoints"]),
+            sorted(query(db, "SELECT channel, pid, role, calls, bytes, blocked_ns FROM endpoints"
+                             " JOIN processes ON id = process")))
+    t.equal("flows", sorted((f["channel"], f["messages"], f["bytes"], f["latency_ns"]["p99"],
+                             f["verdict"]) for f in report["flows"]),
+            sorted(query(db, "SELECT channel, messages, bytes, latency_p99_ns, verdict"
+                             " FROM flows")))
+    t.equal("messages by channel are those of the flows", [],
+            query(db, "SELECT channel, sum(n) FROM (SELECT channel, messages AS n FROM flows"
+                      " UNION ALL SELECT channel, -1 FROM messages) GROUP BY 1 HAVING sum(n)"))
+    t.equal("findings", [(f["kind"], f["severity"], f["text"], len(f["pids"]))
+                         for f in report["findings"]],
+            query(db, "SELECT kind, severity, text, (SELECT count(DISTINCT process) FROM"
+                      " finding_processes WHERE finding = id) FROM findings ORDER BY id"))
+    t.equal("who is blocked", sorted((b["pid"], b["operation"], b["for_ns"])
+                                     for b in report["blocked_now"]),
+            sorted(query(db, "SELECT pid, operation, blocked_ns FROM blocked JOIN processes"
+                             " ON id = process WHERE now")))
+    lines = rows_of_csv(export(t, "csv", path)[0])
+    columns = [c for c in lines[0] if c != "src_kind" and not c.startswith("epoch=")]
+    t.equal("rows of the view", len(lines), query(db, "SELECT count(*) FROM lines")[0][0])
+    t.equal("columns of the view", set(columns),
+            {x[0] for x in query(db, "SELECT name FROM pragma_table_info('lines')")})
+
+
+@case()
+def damaged_database(t):
+    path, _ = record(t, "pipe", "--messages", 500)
+    _, db = export(t, "sqlite", path)
+    with open(db, "r+b") as f:
+        f.truncate(os.path.getsize(db) // 2)
+    r = t.run(["sqlite3", db, "PRAGMA integrity_check"], expect=None)
+    t.ok("sqlite3 refuses half a database", r.text != "ok\n", repr(r.out))
+
+
+@case()
+def database_goes_into_a_file(t):
+    path, _ = record(t, "pipe", "--messages", 5)
+    to_sqlite = [t.ipcspy, "export", "--to", "sqlite"]
+    refused(t, [*to_sqlite, path], "give -o FILE", expect=2)
+    refused(t, [*to_sqlite, "-o", "-", path], "give -o FILE", expect=2)
+    refused(t, [*to_sqlite, "-o", "/dev/null", path], "must be a file")
+    _, db = export(t, "sqlite", path)
+    os.mkdir(t.path("there"))
+    os.symlink("there", t.path("also"))
+    t.run([*to_sqlite, "-o", t.path("also/x.db"), path])
+    t.equal("through a directory that is a link", query(db, "SELECT count(*) FROM messages"),
+            query(t.path("also/x.db"), "SELECT count(*) FROM messages"))
+
+
 @case()
 def hostile_names(t):
     """A comm and a path of all that means something somewhere, through each format."""
@@ -131,6 +210,9 @@ def hostile_names(t):
             [(r["src_comm"], r["dst_comm"], r["name"], r["bytes"]) for r in rows])
     lines = [strict_json(x) for x in export(t, "jsonl", recording)[0].splitlines()[1:]]
     t.equal("jsonl", [(HOSTILE, name)] * 3, [(x["src_comm"], x["name"]) for x in lines])
+    _, db = export(t, "sqlite", recording)
+    t.equal("sqlite", [(HOSTILE, HOSTILE, name)] * 3,
+            query(db, "SELECT src_comm, dst_comm, name FROM lines"))
     labels = svg_texts(t, export(t, "dot", recording)[1])
     escaped = HOSTILE.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     t.ok("the process is in the graph", escaped in labels, repr(labels))

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "analysis/blame.h"
 #include "export/format.h"
@@ -26,7 +28,7 @@ struct exported {
 	struct report_info info;
 };
 
-static void begin(struct exported *e, const char *format, uint64_t start_ns, const char *path)
+static void begin_with(struct exported *e, const char *format, uint64_t start_ns, const char *path)
 {
 	*e = (struct exported){0};
 	sink_init_mem(&e->out);
@@ -45,6 +47,11 @@ static void begin(struct exported *e, const char *format, uint64_t start_ns, con
 	e->x.info = &e->info;
 	e->x.start_ns = start_ns;
 	e->x.path = path;
+}
+
+static void begin(struct exported *e, const char *format, uint64_t start_ns, const char *path)
+{
+	begin_with(e, format, start_ns, path);
 	assert_int_equal(exporter_begin(&e->x), 0);
 	e->player.model = model_new(&(struct model_opts){
 		.start_ns = start_ns,
@@ -188,6 +195,54 @@ static void dot_escapes_labels(void **state)
 	fini(&e);
 }
 
+static int64_t query(const char *path, const char *sql)
+{
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int64_t v;
+
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	v = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return v;
+}
+
+static void databases(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	for (const struct scene *s = scenes; s->name; s++) {
+		char path[] = "/tmp/ipcspy-test-XXXXXX";
+		int64_t messages = 0;
+		int fd = mkstemp(path);
+
+		assert_true(fd >= 0);
+		play(&e, "sqlite", s, path);
+		list_for_each (c, model_chans(e.player.model), struct chan, in_model)
+			list_for_each (f, &c->flows, struct flow, in_chan)
+				messages += (int64_t)f->messages;
+		fini(&e);
+		assert_int_equal(query(path, "SELECT count(*) FROM lines"), messages);
+		assert_int_equal(query(path, "SELECT sum(messages) FROM flows"), messages);
+		close(fd);
+		unlink(path);
+	}
+}
+
+static void no_database_without_a_file(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin_with(&e, "sqlite", T0, "/nonexistent/x");
+	assert_true(exporter_begin(&e.x) < 0);
+	fini(&e);
+}
+
 static void formats_have_names_and_summaries(void **state)
 {
 	(void)state;
@@ -207,6 +262,8 @@ int main(void)
 		cmocka_unit_test(csv_on_a_terminal_gives_no_orders),
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
 		cmocka_unit_test(dot_escapes_labels),
+		cmocka_unit_test(databases),
+		cmocka_unit_test(no_database_without_a_file),
 		cmocka_unit_test(formats_have_names_and_summaries),
 	};
 
