@@ -35,7 +35,7 @@ static void __attribute__((noreturn)) child(struct command *c)
 	if (err || !c->page->go)
 		_exit(STATUS_NO_EXEC);
 	c->page->execs = 1;
-	signals_restore_pipe();
+	signals_restore_write();
 	execvp(c->argv[0], c->argv);
 	c->page->error = errno;
 	_exit(STATUS_NO_EXEC);

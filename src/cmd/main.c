@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 	fill_closed_streams();
 	/* Only for what the terminal can show: numbers and parsing stay as they are. */
 	setlocale(LC_CTYPE, "");
-	signals_ignore_pipe();
+	signals_ignore_write();
 	while (argc > 1 && v->run && !(v->name && !strcmp(v->name, argv[1])))
 		v++;
 	if (argc > 1 && v->run)

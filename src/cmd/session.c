@@ -119,13 +119,6 @@ static int observe_begin(struct session *s)
 	return observed(s, s->observer->begin(s->observer->arg, s, &info));
 }
 
-static int observe_end(struct session *s)
-{
-	const struct report_info info = report_info(s);
-
-	return observed(s, s->observer->end(s->observer->arg, s, &info));
-}
-
 /* Loads the programs; the clock of the trace starts behind that, it can take a second. */
 static int load(struct session *s)
 {
@@ -246,6 +239,13 @@ static int write_failed(struct session *s, int err)
 	return err;
 }
 
+static int observe_started(struct session *s)
+{
+	int err = s->observer ? s->observer->started(s->observer->arg) : 0;
+
+	return err ? probe_failed(s, observed(s, err)) : 0;
+}
+
 /* What is in the file stays until it is certain that something takes its place. */
 static int begin_output(struct session *s)
 {
@@ -253,9 +253,9 @@ static int begin_output(struct session *s)
 
 	if (s->begun || !command_runs(s->command))
 		return 0;
-	err = s->observer ? s->observer->started(s->observer->arg) : 0;
+	err = observe_started(s);
 	if (err)
-		return probe_failed(s, observed(s, err));
+		return err;
 	err = s->out ? output_begin(s->out) : 0;
 	s->begun = !err;
 	return err ? write_failed(s, err) : 0;
@@ -340,6 +340,17 @@ static int finish(struct session *s)
 	return err ? err : n;
 }
 
+/* A command may be over before the first look at it. */
+static int observe_end(struct session *s)
+{
+	const struct report_info info = report_info(s);
+	int err = s->begun || !command_runs(s->command) ? 0 : observe_started(s);
+
+	if (!err)
+		err = observed(s, s->observer->end(s->observer->arg, s, &info));
+	return err ? probe_failed(s, err) : 0;
+}
+
 int session_run(struct session *s)
 {
 	int err, end_err;
@@ -364,11 +375,8 @@ int session_run(struct session *s)
 		err = loop(s);
 	end_err = finish(s);
 	command_poll(s->command);
-	if (!end_err && s->observer) {
+	if (!end_err && s->observer)
 		end_err = observe_end(s);
-		if (end_err)
-			probe_failed(s, end_err);
-	}
 	return err ? err : end_err;
 }
 

@@ -3,22 +3,29 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 
 #include "cmd/screen.h"
 
-static struct sigaction old_pipe;
+/* What a write may bring that its error tells as well. */
+static const int told_by_errors[] = {SIGPIPE, SIGXFSZ};
+#define TOLD_CNT (sizeof(told_by_errors) / sizeof(told_by_errors[0]))
+
+static struct sigaction old_actions[TOLD_CNT];
 static volatile sig_atomic_t ints, terms, ints_spared;
 
-void signals_ignore_pipe(void)
+void signals_ignore_write(void)
 {
 	struct sigaction sa = {.sa_handler = SIG_IGN};
 
-	sigaction(SIGPIPE, &sa, &old_pipe);
+	for (size_t i = 0; i < TOLD_CNT; i++)
+		sigaction(told_by_errors[i], &sa, &old_actions[i]);
 }
 
-void signals_restore_pipe(void)
+void signals_restore_write(void)
 {
-	sigaction(SIGPIPE, &old_pipe, NULL);
+	for (size_t i = 0; i < TOLD_CNT; i++)
+		sigaction(told_by_errors[i], &old_actions[i], NULL);
 }
 
 /* One SIGINT too many. */

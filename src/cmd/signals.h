@@ -2,17 +2,18 @@
 /*
  * signals.h - the signals that end a trace.
  *
- * Process-wide state, as signals are. SIGPIPE is ignored so that a reader that
- * went away is an error of write(2) and the report in a file is not lost.
+ * Process-wide state, as signals are. SIGPIPE and SIGXFSZ are ignored so that a reader that
+ * went away, or a file as long as it may be, is an error of write(2) and the report in a
+ * file is not lost.
  */
 #ifndef IPCSPY_SIGNALS_H
 #define IPCSPY_SIGNALS_H
 
 #include <stdbool.h>
 
-/* Ignores SIGPIPE; remembers what it was for a child. */
-void signals_ignore_pipe(void);
-void signals_restore_pipe(void); /* in a child, before it becomes another program */
+/* Ignores them; remembers what they were for a child. */
+void signals_ignore_write(void);
+void signals_restore_write(void); /* in a child, before it becomes another program */
 
 /*
  * Counts SIGINT, SIGTERM and SIGHUP (unless that was ignored) from now on. The
