@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/ends.h"
 #include "analysis/find.h"
+#include "analysis/kin.h"
 #include "lib/human.h"
 #include "lib/syscalls.h"
 #include "lib/vec.h"
@@ -32,36 +34,56 @@ static int row_add(struct chain *c, const struct wait *w, unsigned int depth, bo
 	return 0;
 }
 
+/* It waits where w does, so it is no way on. */
+static bool is_alike(const struct wait *w, const struct wait *other)
+{
+	return w->kind == WAIT_CHAN && other->kind == WAIT_CHAN && w->chan &&
+	       w->chan == other->chan && w->in->op == other->in->op;
+}
+
+/* Whom the row waits for beside `next`: what those wait for themselves is another story. */
+static int grow_others(struct chain *c, const struct graph *g, size_t at, const struct wait *next)
+{
+	const struct wait *w = c->rows[at].wait, *other;
+	struct proc *helpers[CHAIN_LOOK_MAX];
+	size_t cnt = graph_helpers(g, w, helpers, CHAIN_LOOK_MAX), passed = 0;
+	size_t shown = next ? 1 : 0;
+	unsigned int depth = c->rows[at].depth + 1;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cnt && i < CHAIN_LOOK_MAX; i++) {
+		other = graph_of_proc(g, helpers[i]);
+		if (!other || (next && other->proc == next->proc))
+			continue;
+		/* itself: it has both ends on purpose, or shares what it waits for */
+		if (other == w && (w->outside || next)) {
+			passed++;
+		} else if (is_alike(w, other)) {
+			c->rows[at].alike++;
+		} else if (shown < CHAIN_HELPERS_MAX && c->cnt < CHAIN_ROWS_MAX) {
+			err = row_add(c, other, depth, false);
+			shown++;
+		}
+	}
+	passed += shown + c->rows[at].alike;
+	c->rows[at].helpers_left = cnt > passed ? cnt - passed : 0;
+	return err;
+}
+
 /* Row number at, and below it whom it waits for: first the one who leads to the root. */
 static int grow(struct chain *c, const struct graph *g, size_t at)
 {
-	const struct wait *w = c->rows[at].wait, *next = graph_next(g, w), *other;
+	const struct wait *next = graph_next(g, c->rows[at].wait);
 	unsigned int depth = c->rows[at].depth + 1;
-	struct proc *helpers[CHAIN_HELPERS_MAX];
-	size_t cnt, shown = 0;
 	int err = 0;
 
 	if (c->rows[at].again || depth > DEPTH_MAX || c->cnt >= CHAIN_ROWS_MAX)
 		return 0;
-	cnt = graph_helpers(g, w, helpers, CHAIN_HELPERS_MAX);
 	if (next) {
 		err = row_add(c, next, depth, c->rows[at].on_way);
 		err = err ? err : grow(c, g, c->cnt - 1);
-		shown = 1;
 	}
-	for (size_t i = 0; !err && i < cnt && i < CHAIN_HELPERS_MAX; i++) {
-		other = graph_of_proc(g, helpers[i]);
-		if (!other || (next && other->proc == next->proc) || c->cnt >= CHAIN_ROWS_MAX)
-			continue;
-		if (other->proc == w->proc && w->outside) { /* has both ends, on purpose */
-			shown++;
-			continue;
-		}
-		err = row_add(c, other, depth, false);
-		shown++; /* what it waits for itself is another story */
-	}
-	c->rows[at].helpers_left = cnt > shown ? cnt - shown : 0;
-	return err;
+	return err ? err : grow_others(c, g, at, next);
 }
 
 int chain_build(struct chain *c, const struct graph *g, const struct wait *from)
@@ -200,9 +222,20 @@ static void put_outside(struct strbuf *sb, const struct wait *w)
 		strbuf_puts(sb, "for somebody who is not to be seen from here");
 }
 
+/* It reads, and has the write end itself. */
+static void put_own_end(struct strbuf *sb, const struct wait *w)
+{
+	int fd = w->chan ? end_fd(w->chan, w->proc, EP_SEND, -1) : -1;
+
+	strbuf_puts(sb, ", so its end never comes; close the end for writing");
+	if (fd >= 0)
+		strbuf_printf(sb, ", descriptor %d", fd);
+}
+
 static void put_knot(struct strbuf *sb, const struct graph *g, const struct chain *c)
 {
 	const struct wait *w = c->root;
+	struct kin kin;
 	size_t cnt = 0;
 
 	if (graph_next(g, w) == w) {
@@ -211,17 +244,21 @@ static void put_knot(struct strbuf *sb, const struct graph *g, const struct chai
 		if (w->chan)
 			put_chan(sb, w);
 		if (w->in && w->in->op == OP_RECV)
-			strbuf_puts(sb, ", so its end never comes; close the end for writing");
+			put_own_end(sb, w);
 		strbuf_putc(sb, '.');
+		return;
+	}
+	if (kin_find(&kin, g, graph_knot(g, w))) {
+		kin_put(sb, g, &kin);
 		return;
 	}
 	strbuf_puts(sb, "Deadlock: ");
 	do {
-		strbuf_puts(sb, cnt ? ", which waits for " : "");
+		strbuf_puts(sb, !cnt ? "" : cnt == 1 ? " waits for " : ", which waits for ");
 		find_put_proc(sb, w->proc, w->tid);
 		w = graph_next(g, w);
 	} while (w && w != c->root && ++cnt < CHAIN_ROWS_MAX);
-	strbuf_puts(sb, ", which waits for ");
+	strbuf_puts(sb, cnt ? ", which waits for " : " waits for ");
 	if (w)
 		find_put_proc(sb, w->proc, w->tid);
 	strbuf_puts(sb, "; nobody else can help, so one of them has to be ended.");

@@ -10,7 +10,8 @@
 #include "analysis/graph.h"
 #include "lib/strbuf.h"
 
-#define CHAIN_HELPERS_MAX 4 /* shown of those who could help one */
+#define CHAIN_HELPERS_MAX 4  /* shown of those who could help one */
+#define CHAIN_LOOK_MAX    64 /* looked at */
 #define CHAIN_ROWS_MAX    64
 
 struct chain_row {
@@ -19,6 +20,7 @@ struct chain_row {
 	bool again;          /* is in the chain already, further up */
 	bool on_way;         /* leads to the root */
 	size_t helpers_left; /* who could help as well, and is not shown */
+	size_t alike;        /* who could, and waits for the very same: not shown either */
 };
 
 struct chain {

@@ -8,6 +8,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/find.h"
+#include "analysis/kin.h"
 #include "lib/human.h"
 #include "model/mech.h"
 
@@ -100,10 +101,12 @@ static void put_members(struct strbuf *sb, const struct graph *g, const struct k
 			strbuf_puts(sb, ", ");
 		find_put_proc(sb, w->proc, w->tid);
 		strbuf_putc(sb, ' ');
-		put_what(sb, w);
+		if (w->kind != WAIT_CHILD || !next)
+			put_what(sb, w);
 		if (!next)
 			continue;
-		strbuf_puts(sb, " and waits for ");
+		strbuf_puts(sb,
+			    w->kind == WAIT_CHILD ? "waits for the end of " : " and waits for ");
 		if (next == w)
 			strbuf_puts(sb, "itself");
 		else
@@ -148,6 +151,26 @@ static int report_deadlock(struct findings *f, const struct graph *g, const stru
 	new = find_add(f, "deadlock", severity, k->one_chan ? k->first->chan : NULL);
 	err = new ? prove(new, g, k) : -ENOMEM;
 	return err ? err : say_deadlock(new, g, k);
+}
+
+/* The parent of one who reads or writes a pipe waits for it. */
+static int report_kin(struct findings *f, const struct graph *g, const struct knot *k,
+		      const struct kin *kin)
+{
+	struct finding *new = find_add(
+		f, kin->leak ? "end-leak" : "deadlock",
+		k->together && !k->polls ? SEVERITY_CRITICAL : SEVERITY_WARNING, kin->chan);
+	struct strbuf sb;
+	int err = new ? prove(new, g, k) : -ENOMEM;
+
+	list_for_each (h, model_holders(kin->chan), struct holder, in_chan)
+		if (!err && h->can & (kin->leak ? HOLDF_WRITE : HOLDF_READ))
+			err = find_prove(new, h->proc, 0, kin->chan, h->fd);
+	if (err)
+		return err;
+	strbuf_init(&sb);
+	kin_put(&sb, g, kin);
+	return find_say(new, &sb);
 }
 
 /* Others read the same pipe, and wait for those of the knot: they are in it just as deep. */
@@ -226,13 +249,14 @@ static int report_own_end(struct findings *f, const struct graph *g, const struc
 static int report_knot(struct findings *f, const struct graph *g, const struct knot *k)
 {
 	const struct chan *c = k->first->chan;
+	struct kin kin;
 	bool pipe = c && k->one_chan && chan_shape(c) == SHAPE_PIPE && c->mech != MECH_EVENTFD;
 
 	if (pipe && k->all_recv)
 		return report_end_leak(f, g, k);
 	if (pipe && k->first->kind == WAIT_CHAN && !k->polls && k->one_proc)
 		return report_own_end(f, g, k);
-	return report_deadlock(f, g, k);
+	return kin_find(&kin, g, k->number) ? report_kin(f, g, k, &kin) : report_deadlock(f, g, k);
 }
 
 int find_knots(struct findings *f, const struct graph *g)

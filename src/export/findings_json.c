@@ -4,20 +4,28 @@
 #include "model/mech.h"
 
 /* A process with several tasks that prove it is in "pids" once. */
+#define PROOFS_COMPARED 1000
+
+/* Whether the process of proof k is that of an earlier one. Many are only compared with the last.
+ */
+static bool is_named(const struct finding *f, size_t k)
+{
+	for (size_t i = k > PROOFS_COMPARED ? k - 1 : 0; i < k; i++)
+		if (f->proofs[i].proc == f->proofs[k].proc)
+			return true;
+	return false;
+}
+
 static void put_proofs(struct json *j, const struct finding *f)
 {
-	const struct proc *prev = NULL;
-
 	if (f->chan)
 		json_u64(j, "channel", f->chan->id);
 	else
 		json_null(j, "channel");
 	json_array(j, "pids");
-	for (size_t k = 0; k < f->proof_cnt; k++) {
-		if (f->proofs[k].proc != prev)
+	for (size_t k = 0; k < f->proof_cnt; k++)
+		if (!is_named(f, k))
 			json_u64(j, NULL, f->proofs[k].proc->pid);
-		prev = f->proofs[k].proc;
-	}
 	json_end(j);
 	json_array(j, "fds");
 	for (size_t k = 0; k < f->proof_cnt; k++) {

@@ -93,6 +93,7 @@ static void put_row(struct json *j, const struct graph *g, const struct chain_ro
 	json_bool(j, "can_go_on", graph_can_go_on(g, row->wait));
 	json_bool(j, "outside", row->wait->outside);
 	json_bool(j, "again", row->again);
+	json_u64(j, "alike", row->alike);
 	json_u64(j, "helpers_left", row->helpers_left);
 	json_end(j);
 }

@@ -36,9 +36,20 @@ static void put_fill(struct strbuf *sb, const struct wait *w)
 	view_put_quantity(sb, c, c->capacity);
 }
 
-static void put_row(struct strbuf *sb, const struct chain_row *row)
+/* Row number at waits, of all processes, for itself. */
+static bool is_itself(const struct chain_row *row, size_t at)
+{
+	return at && row->again && row[-1].wait == row->wait && row[-1].depth < row->depth;
+}
+
+static void put_row(struct strbuf *sb, const struct chain_row *row, bool itself)
 {
 	const struct wait *w = row->wait;
+
+	if (itself) {
+		strbuf_puts(sb, "itself");
+		return;
+	}
 
 	strbuf_puts(sb, w->proc->comm);
 	human_task(sb, w->proc->pid, w->tid);
@@ -50,6 +61,9 @@ static void put_row(struct strbuf *sb, const struct chain_row *row)
 	wait_put(sb, w);
 	put_fill(sb, w);
 	put_since(sb, w);
+	if (row->alike)
+		strbuf_printf(sb, "; %zu other%s wait%s there, too", row->alike,
+			      row->alike == 1 ? "" : "s", row->alike == 1 ? "s" : "");
 	if (row->helpers_left)
 		strbuf_printf(sb, "; %zu more could help", row->helpers_left);
 }
@@ -64,7 +78,7 @@ static int put_rows(struct sink *out, const struct text_opts *opts, const struct
 		const struct chain_row *row = &c->rows[i];
 
 		strbuf_reset(&line);
-		put_row(&line, row);
+		put_row(&line, row, is_itself(row, i));
 		err = line.err;
 		strbuf_fill(sink_buf(out), ' ', (size_t)INDENT * row->depth);
 		if (row->depth)

@@ -87,6 +87,62 @@ def why_unread_child(t):
     t.equal("findings", [("deadlock", "critical")], kinds(why(t, "-a"), [p.pid, kid]))
 
 
+FORK_SERVER = """
+import os
+ends, workers = [], []
+for i in range(3):
+    r, w = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(w)
+        while os.read(r, 100):
+            pass
+        os._exit(0)
+    os.close(r)
+    ends.append(w)
+    workers.append(pid)
+os.close(ends[0])
+os.waitpid(workers[0], 0)
+"""
+
+
+@case()
+def why_forgotten_end(t):
+    """A fork server: the workers inherit the write ends that feed those before them."""
+    p = t.start([sys.executable, "-c", FORK_SERVER])
+    kids = wait_for("three workers", lambda: len(children(p.pid)) == 3 and children(p.pid))
+    wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]))
+    report = why(t, "-a")
+    found = [f for f in report["findings"] if p.pid in f["pids"]]
+    t.equal("findings", [("end-leak", "critical")], [(f["kind"], f["severity"]) for f in found])
+    text = found[0]["text"]
+    t.ok("who waits, and who never sees the end",
+         f"[{p.pid}] waits for the end of python3[{kids[0]}], which reads" in text, text)
+    for kid in kids[1:]:
+        t.ok("who has the write end", f"python3[{kid}], descriptor " in text, text)
+    t.equal("the verdict", text, why(t, p.pid)["why"][0]["verdict"])
+
+
+INPUT_LEFT_OPEN = """
+import subprocess
+subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()
+"""
+
+
+@case()
+def why_input_left_open(t):
+    """A parent waits for its child, which waits for the end of its input."""
+    p = t.start([sys.executable, "-c", INPUT_LEFT_OPEN])
+    kid = wait_for("a child", lambda: children(p.pid))[0]
+    wait_for("its program", lambda: open(f"/proc/{kid}/comm").read() == "cat\n")
+    wait_for("sleep", lambda: state_of(kid) == "S" and state_of(p.pid) == "S")
+    found = [f for f in why(t, "-a")["findings"] if p.pid in f["pids"]]
+    t.equal("findings", [("end-leak", "critical")], [(f["kind"], f["severity"]) for f in found])
+    t.ok("what to do", found[0]["text"].endswith("Close it before waiting."), found[0]["text"])
+    t.equal("processes, each once", {p.pid: 1, kid: 1},
+            {pid: found[0]["pids"].count(pid) for pid in found[0]["pids"]})
+
+
 @case()
 def why_shell_waits(t):
     """A shell's "wait" sleeps for a signal, and is up to its children all the same."""

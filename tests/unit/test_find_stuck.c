@@ -135,13 +135,58 @@ static void test_idle_pollers(void **state)
 /* The parent waits for a child that writes into a full pipe which only the parent reads. */
 static void test_child_with_full_pipe(void **state)
 {
-	const uint32_t tids[] = {A, B};
+	const uint32_t tids[] = {A, B, A};
 	struct feed *f = *state;
 
 	scene_pipe(f, 1, B, A);
 	scene_blocked(f, MECH_PIPE, OP_SEND, 1, B);
 	scene_waits(f, A, WHY_CHILD, B);
-	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 2, "a[10] waits for a child");
+	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 3,
+	       "a[10] waits for the end of b[20], which writes to pipe:[1], which is full: its "
+	       "read end is open in a[10], descriptor 3");
+}
+
+/* A fork server: the second worker inherited the write end that feeds the first. */
+static void test_forgotten_end(void **state)
+{
+	const uint32_t tids[] = {A, B, C, C};
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, C, B);
+	scene_pipe(f, 2, A, C);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 2, C);
+	scene_waits(f, A, WHY_CHILD, B);
+	expect(f, "end-leak", SEVERITY_CRITICAL, tids, 4,
+	       "its write end is open in c[30], descriptor 3. Close it there after fork(2), or "
+	       "open it with O_CLOEXEC. If c[30] is to write there, a[10] has to close "
+	       "descriptor 3, the write end of pipe:[2].");
+}
+
+/* A parent keeps its child's input open and waits for it. */
+static void test_input_left_open(void **state)
+{
+	const uint32_t tids[] = {A, B, A};
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, B);
+	scene_waits(f, A, WHY_CHILD, B);
+	expect(f, "end-leak", SEVERITY_CRITICAL, tids, 3,
+	       "its write end is open in a[10], descriptor 3. Close it before waiting.");
+}
+
+/* A socket has two directions: who reads may expect an answer. */
+static void test_child_on_a_socket(void **state)
+{
+	const uint32_t tids[] = {A, B};
+	struct feed *f = *state;
+
+	scene_pair(f, 1, A, B);
+	scene_blocked(f, MECH_UNIX_STREAM, OP_RECV, 2, B);
+	scene_waits(f, A, WHY_CHILD, B);
+	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 2,
+	       "a[10] waits for the end of b[20], b[20]");
 }
 
 static void test_end_leak(void **state)
@@ -417,6 +462,9 @@ int main(void)
 		T(test_three_parties),
 		T(test_idle_pollers),
 		T(test_child_with_full_pipe),
+		T(test_forgotten_end),
+		T(test_input_left_open),
+		T(test_child_on_a_socket),
 		T(test_end_leak),
 		T(test_inherited_end),
 		T(test_no_end_leak),

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "analysis/kin.h"
+
+#include <poll.h>
+
+#include "analysis/analysis.h"
+#include "analysis/find.h"
+
+#define HOLDERS_MAX 8 /* named in one sentence */
+
+static bool is_pipe(const struct wait *w)
+{
+	return w->chan && chan_shape(w->chan) == SHAPE_PIPE && w->chan->mech != MECH_EVENTFD;
+}
+
+static bool reads_pipe(const struct wait *w)
+{
+	const struct task *t = w->task;
+
+	if (w->kind == WAIT_POLL)
+		return is_pipe(w) && t && t->polled_cnt == 1 && !(t->polled[0].events & POLLOUT);
+	return w->kind == WAIT_CHAN && is_pipe(w) && w->in->op == OP_RECV;
+}
+
+static bool writes_pipe(const struct wait *w)
+{
+	return w->kind == WAIT_CHAN && is_pipe(w) && w->in->op == OP_SEND;
+}
+
+/* On the way from one who waits for a child: the first who waits for something else. */
+static const struct wait *first_on_way(const struct graph *g, const struct wait *w)
+{
+	for (size_t i = 0; w && w->kind == WAIT_CHILD && i < g->wait_cnt; i++)
+		w = graph_next(g, w);
+	return w && w->kind != WAIT_CHILD ? w : NULL;
+}
+
+bool kin_find(struct kin *out, const struct graph *g, uint32_t knot)
+{
+	size_t readers = 0, writers = 0;
+
+	*out = (struct kin){0};
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		const struct wait *w = &g->waits[i];
+
+		if (graph_knot(g, w) != knot)
+			continue;
+		readers += reads_pipe(w);
+		writers += writes_pipe(w);
+		if (w->kind != WAIT_CHILD && !reads_pipe(w) && !writes_pipe(w))
+			return false;
+		if (w->kind == WAIT_CHILD && !out->parent)
+			out->parent = w;
+	}
+	out->child = out->parent ? first_on_way(g, out->parent) : NULL;
+	if (!out->child || (readers && writers) || writers > 1)
+		return false;
+	out->chan = out->child->chan;
+	out->leak = readers;
+	return true;
+}
+
+/* Who has the end of c that `can` stands for: "its read end is open in a[1], descriptor 3". */
+static void put_holders(struct strbuf *sb, const struct chan *c, unsigned int can)
+{
+	const struct proc *last = NULL;
+	size_t cnt = 0;
+
+	strbuf_printf(sb, "its %s end is open in ", can == HOLDF_READ ? "read" : "write");
+	list_for_each (h, model_holders(c), struct holder, in_chan) {
+		if (!(h->can & can) || h->proc->exited || ++cnt > HOLDERS_MAX)
+			continue;
+		if (h->proc == last) {
+			strbuf_printf(sb, " and %d", h->fd);
+			continue;
+		}
+		strbuf_puts(sb, last ? "; " : "");
+		find_put_proc(sb, h->proc, 0);
+		strbuf_printf(sb, ", descriptor %d", h->fd);
+		last = h->proc;
+	}
+	if (cnt > HOLDERS_MAX)
+		strbuf_printf(sb, "; and %zu more", cnt - HOLDERS_MAX);
+}
+
+/* Nobody but the parent has it. */
+static bool is_parents_alone(const struct kin *k)
+{
+	list_for_each (h, model_holders(k->chan), struct holder, in_chan)
+		if (h->can & HOLDF_WRITE && !h->proc->exited && h->proc != k->parent->proc)
+			return false;
+	return true;
+}
+
+static const struct holder *held_for_writing(const struct chan *c, const struct proc *p)
+{
+	list_for_each (h, model_holders(c), struct holder, in_chan)
+		if (h->proc == p && h->can & HOLDF_WRITE)
+			return h;
+	return NULL;
+}
+
+/*
+ * Whether who has the write end is to write there cannot be seen. If so, then it is what that
+ * one reads whose end does not come: of that, too, the parent may have forgotten the end.
+ */
+static void put_others(struct strbuf *sb, const struct graph *g, const struct kin *k)
+{
+	const struct proc *parent = k->parent->proc;
+	const struct holder *h;
+
+	if (held_for_writing(k->chan, parent))
+		return;
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		const struct wait *w = &g->waits[i];
+
+		if (graph_knot(g, w) != graph_knot(g, k->child) || !reads_pipe(w) ||
+		    w->chan == k->chan || !held_for_writing(k->chan, w->proc))
+			continue;
+		h = held_for_writing(w->chan, parent);
+		if (!h)
+			continue;
+		strbuf_puts(sb, " If ");
+		find_put_proc(sb, w->proc, 0);
+		strbuf_puts(sb, " is to write there, ");
+		find_put_proc(sb, parent, 0);
+		strbuf_printf(sb, " has to close descriptor %d, the write end of %s.", h->fd,
+			      w->chan->name);
+		return;
+	}
+}
+
+void kin_put(struct strbuf *sb, const struct graph *g, const struct kin *k)
+{
+	find_put_proc(sb, k->parent->proc, k->parent->tid);
+	strbuf_puts(sb, " waits for the end of ");
+	find_put_proc(sb, k->child->proc, k->child->tid);
+	if (!k->leak) {
+		strbuf_printf(sb, ", which writes to %s, which is full: ", k->chan->name);
+		put_holders(sb, k->chan, HOLDF_READ);
+		strbuf_puts(sb, ", and not read. Read it until its end, and wait then.");
+		return;
+	}
+	strbuf_printf(sb, ", which reads %s and never sees its end: ", k->chan->name);
+	put_holders(sb, k->chan, HOLDF_WRITE);
+	if (is_parents_alone(k))
+		strbuf_puts(sb, ". Close it before waiting.");
+	else
+		strbuf_puts(sb, ". Close it there after fork(2), or open it with O_CLOEXEC.");
+	put_others(sb, g, k);
+}
