@@ -12,6 +12,7 @@ import subprocess
 
 SUITES = [("bookworm", "bookworm"), ("bookworm-security", "bookworm-security"),
           ("trixie-backports", "bookworm")]  # and whose mirror has it
+IMAGES = "boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"
 CONF = """Dir::Etc::sourcelist "{0}/sources.list";
 Dir::Etc::sourceparts "{0}/empty";
 Dir::State "{0}/state";
@@ -75,10 +76,11 @@ class Debs:
         why = "no such package"
         for _, version, name in found[:3]:
             try:
-                images = glob.glob(os.path.join(self.unpacked(name, arch), "boot/vmlinuz-*"))
+                where = self.unpacked(name, arch)
             except Unavailable as e:
                 why = str(e)
                 continue
+            images = [f for at in IMAGES for f in glob.glob(os.path.join(where, at))]
             if images:
                 return version, images[0]
             why = f"{name} has no image"
