@@ -326,13 +326,27 @@ static __always_inline bool is_watched(__u64 key, __u64 ino)
 	return true;
 }
 
+/*
+ * A key made of an address that was watched before, with another number or now with none that
+ * is known, as a socket has none until it is accepted: another object is there by now.
+ */
 static __always_inline void watch_key(__u64 key, __u64 ino)
 {
-	if (!key || is_watched(key, ino)) /* to look costs a third of what an update does */
+	__u64 *v;
+
+	if (!key)
 		return;
-	watch_hint[key & (WATCH_HINTS - 1)] = 1;
-	if (bpf_map_update_elem(&watched, &key, &ino, BPF_ANY))
-		count_lost(LOST_TABLE);
+	/* to look costs a third of what an update does */
+	v = watch_hint[key & (WATCH_HINTS - 1)] ? bpf_map_lookup_elem(&watched, &key) : NULL;
+	if (v && *v == ino)
+		return;
+	if (v) {
+		*v = ino;
+	} else {
+		watch_hint[key & (WATCH_HINTS - 1)] = 1;
+		if (bpf_map_update_elem(&watched, &key, &ino, BPF_ANY))
+			count_lost(LOST_TABLE);
+	}
 	__sync_fetch_and_add(&watch_cnt, 1);
 }
 
