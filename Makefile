@@ -10,6 +10,7 @@ endif
 CLANG ?= clang
 # Debian has it where only root looks
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PROTOC_C ?= protoc-c
 PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -23,7 +24,7 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -DIPCSPY_VERSION='"$(VERSION)"' \
 	-D_GNU_SOURCE -Iinclude -Isrc -I$(BUILD) $(SAN)
 ALL_LDFLAGS = $(LDFLAGS) $(SAN)
-LIBS := -lbpf -lelf -lz -lsqlite3 -lzstd -lm -pthread
+LIBS := -lbpf -lelf -lz -lsqlite3 -lprotobuf-c -lzstd -lm -pthread
 BPF_CFLAGS := -O2 -g --target=bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Wno-unused-function -Wno-missing-declarations -Iinclude -Ivmlinux/$(ARCH) -Ibpf
 
@@ -39,7 +40,8 @@ BPF_SRC := $(wildcard bpf/*.bpf.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+PROTO := $(BUILD)/perfetto.pb-c
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(PROTO).o
 DEMO_OBJ := $(DEMO_SRC:%.c=$(BUILD)/%.o)
 BPF_OBJ := $(BPF_SRC:%.c=$(BUILD)/%.o)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
@@ -74,6 +76,14 @@ $(BUILD)/ipcspy.skel.h: $(BUILD)/ipcspy.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name ipcspy_bpf > $@
 
+$(PROTO).c $(PROTO).h &: src/export/perfetto.proto $(BUILD)/flags
+	$(call say,PROTOC,$(PROTO).c)
+	$(Q)$(PROTOC_C) --proto_path=$(<D) --c_out=$(BUILD) $<
+
+$(PROTO).o: $(PROTO).c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
 # Written anew when what is compiled, or how, changes: everything depends on it.
 FLAGS := $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(LIB_SRC) $(DEMO_SRC) $(BPF_SRC)
 $(BUILD)/flags: force
@@ -87,6 +97,8 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(filter $(BUILD)/src/export/%,$(LIB_OBJ)) $(BUILD)/tests/unit/test_perfetto.o: $(PROTO).h
 
 $(filter $(BUILD)/src/probe/%,$(LIB_OBJ)) $(BUILD)/tests/unit/test_names.o: $(BUILD)/ipcspy.skel.h
 

@@ -68,7 +68,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		return
 		;;
 	--to)
-		_ipcspy_words "jsonl csv sqlite folded dot" "$cur"
+		_ipcspy_words "perfetto jsonl csv sqlite folded dot" "$cur"
 		return
 		;;
 	-o | --output | --record)

@@ -68,7 +68,7 @@ void exporter_fini(struct exporter *x);
 /* "1700000000.123456789", seconds since 1970. */
 void put_epoch(struct strbuf *sb, const struct report_info *info);
 
-extern const struct export_format format_jsonl, format_csv, format_sqlite, format_folded,
-	format_dot;
+extern const struct export_format format_perfetto, format_jsonl, format_csv, format_sqlite,
+	format_folded, format_dot;
 
 #endif

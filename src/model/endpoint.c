@@ -130,14 +130,13 @@ static void tell_blocked(const struct endpoint *ep, const struct ev_op *op, uint
 static void tell_op(const struct endpoint *ep, const struct ev_op *op)
 {
 	const struct model_opts *opts = &ep->chan->model->opts;
+	struct operation told = {.proc = ep->proc, .chan = ep->chan, .ev = op};
 
 	if (!opts->on_op)
 		return;
-	opts->on_op(opts->on_op_arg,
-		    &(struct operation){.proc = ep->proc,
-					.chan = ep->chan,
-					.dir = ep->role == EP_SEND ? ep->side & 1u : !ep->side,
-					.ev = op});
+	if (ep->chan->cls->shape == SHAPE_PAIR)
+		told.dir = ep->role == EP_SEND ? ep->side & 1 : !ep->side;
+	opts->on_op(opts->on_op_arg, &told);
 }
 
 /* It could not send for some time, and now it can. */

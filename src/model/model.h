@@ -288,7 +288,7 @@ struct message {
 struct operation {
 	const struct proc *proc;
 	const struct chan *chan; /* NULL: poll, select, epoll_wait */
-	unsigned int dir;        /* of the channel's two directions, where it has two */
+	unsigned int dir;        /* of SHAPE_PAIR: which of its two directions */
 	const struct ev_op *ev;
 };
 
@@ -332,7 +332,7 @@ struct model_opts {
 	void *on_message_arg;
 	/*
 	 * Called for every operation on a channel and every poll that slept, or NULL; before
-	 * its messages are told. It lives for the call.
+	 * its messages are told, and before it changes the channel. It lives for the call.
 	 */
 	void (*on_op)(void *arg, const struct operation *op);
 	void *on_op_arg;

@@ -5,12 +5,14 @@ import contextlib
 import csv
 import json
 import os
+import pty
 import shlex
 import sqlite3
 import subprocess
 import xml.dom.minidom
 
-from lib import case, strict_json
+from lib import case, children, strict_json, wait_for
+from timeline import Timeline, packets_of
 
 WORKLOADS = {
     "pipe": ("pipe", "--messages", "3000", "--senders", "2", "--receivers", "2"),
@@ -80,6 +82,16 @@ def sums_of_sqlite(path):
     return Sums(*sums), total
 
 
+def timeline(t, recording):
+    """A recording as Perfetto would show it, without anything that it would drop."""
+    tl = Timeline(packets_of(export(t, "perfetto", recording)[1]))
+    t.equal("dropped events", 0, tl.dropped)
+    t.equal("overlapping slices", 0, tl.overlaps)
+    t.equal("slices without an end that are not blocked", [],
+            [s.name for s in tl.slices if s.end is None and not s.args.get("still_blocked")])
+    return tl
+
+
 def near_means(t, what, report, total):
     """The report tells means, rounded down: times the count they are a little less."""
     low = sum(f["latency_ns"]["mean"] * f["latency_ns"]["count"] for f in report["flows"])
@@ -98,6 +110,103 @@ def exports_agree(t, name):
     near_means(t, "latencies in jsonl", report, total)
     t.equal("csv", (expected, total), sums_of_csv(export(t, "csv", path)[0]))
     t.equal("sqlite", (expected, total), sums_of_sqlite(export(t, "sqlite", path)[1]))
+    tl = timeline(t, path)
+    messages = tl.messages
+    # what process_vm_writev(2) moved has an arrow, but was received by nobody's call
+    t.between("arrows", sum({"latency_ns", "peer_pid"} <= set(m.args) for m in messages),
+              sum("peer_pid" in m.args for m in messages), len(tl.arrows))
+    latencies = [m.args["latency_ns"] for m in messages if "latency_ns" in m.args]
+    t.equal("perfetto", (expected, total),
+            (Sums(len(messages), sum(m.args["bytes"] for m in messages), len(latencies)),
+             sum(latencies)))
+
+
+@case(params=[("pipe", "--senders", 2, "--receivers", 2), ("unix-stream",), ("posix-mq",)])
+def timeline_of_calls(t, *workload):
+    """A slice for each call, blocked as long as the report says, an arrow for each message."""
+    path, report = record(t, *workload, "--messages", 2000, options=["-m", workload[0]])
+    tl = timeline(t, path)
+    endpoints = [e for c in report["channels"] for e in c["endpoints"]]
+    calls = [s for s in tl.slices if "bytes" in s.args or "errno" in s.args]
+    t.equal("slices", sum(e["calls"] for e in endpoints),
+            sum(s.name not in ("connect", "accept4", "accept") for s in calls))
+    t.equal("blocked", sum(e["blocked"]["total_ns"] for e in endpoints),
+            sum(s.args.get("blocked_ns", 0) for s in calls))
+    waits = [s for s in tl.slices if s.name == "blocked"]
+    t.equal("slices of blocked time", sum(s.args.get("blocked_ns", 0) for s in tl.slices),
+            sum(s.ns for s in waits))
+    t.equal("arrows", sums_of_report(report).messages, len(tl.arrows))
+    for sent, message in tl.arrows:
+        assert sent.ts <= message.ts and sent.args["channel"] == message.args["channel"]
+        assert tl.thread(sent)[0] == message.args["peer_pid"], (sent.args, message.args)
+    ends = {(s.track, s.end) for s in calls}
+    t.ok("messages are where the calls end that took them",
+         all((m.track, m.ts) in ends for m in tl.messages))
+    t.between("messages within these calls", len(tl.messages) * 0.5, len(tl.messages),
+              sum(m.depth for m in tl.messages))
+    names = {p["pid"]: p["comm"] for p in report["processes"]}
+    t.equal("names", set(), {tl.thread(s)[::2] for s in calls} - set(names.items()))
+    backlogs = {tl.tracks[track]["name"].split(" backlog")[0]: max(v for _, v in values)
+                for track, values in tl.counters.items()}
+    t.equal("backlogs", {c["name"]: c["backlog"]["max"] for c in report["channels"]
+                         if c["backlog"]["max"]}, backlogs)
+    t.equal("clocks", report["trace"]["start_realtime_ns"], tl.clocks[1])
+
+
+@case()
+def timeline_of_a_deadlock(t):
+    """Who is still blocked at the end has a slice without one; the findings are there."""
+    path = t.new_path(".rec")
+    p = t.start([t.demo, "deadlock", "--hold", "30s"])
+    kids = wait_for("two children", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    t.run([t.ipcspy, "record", "-o", path, "-p", ",".join(map(str, [p.pid, *kids])), "-d", "0.5"])
+    report = report_of(t, path)
+    tl = timeline(t, path)
+    blocked = sorted((b["pid"], b["syscall"], b["for_ns"]) for b in report["blocked_now"])
+    t.ok("somebody is blocked", len(blocked) >= 2, repr(blocked))
+    t.equal("still blocked", blocked,
+            sorted((tl.thread(s)[0], s.name, s.args["blocked_ns"]) for s in tl.slices
+                   if s.end is None))
+    t.equal("findings", [(f["kind"], f["severity"], f["text"],
+                          ",".join(map(str, f["pids"]))) for f in report["findings"]],
+            [(i.name, i.args["severity"], i.args["text"], i.args["pids"])
+             for i in tl.instants if "severity" in i.args])
+    t.ok("a deadlock among them", any(i.name == "deadlock" for i in tl.instants))
+
+
+@case()
+def broken_timeline(t):
+    """What the checks of the timeline rest on does see what is wrong."""
+    path, _ = record(t, "pipe", "--messages", 50, options=["-m", "pipe"])
+    data, file = export(t, "perfetto", path)
+    t.ok("slices", Timeline(packets_of(file)).slices)
+    stateless = Timeline([{k: v for k, v in p.items() if k != "sequence_flags"}
+                          for p in packets_of(file)])
+    t.ok("without flags nothing is left", not stateless.slices and stateless.dropped > 100)
+    late = packets_of(file)
+    for p in late:
+        if p.get("track_event", {}).get("type") == "TYPE_SLICE_END":
+            p["timestamp"] += 10**9
+    t.ok("slices that end later overlap", Timeline(late).overlaps)
+    with open(file, "wb") as f:
+        f.write(data[:-1])
+    try:
+        packets_of(file)
+        t.ok("protoc refuses half a packet", False)
+    except ValueError as e:
+        t.ok("protoc says why", "Failed to parse" in str(e), str(e))
+
+
+@case()
+def timeline_is_not_for_a_terminal(t):
+    path, _ = record(t, "pipe", "--messages", 5)
+    mine, its = pty.openpty()
+    refused(t, [t.ipcspy, "export", path], "nothing for a terminal", stdout=its)
+    os.close(mine)
+    os.close(its)
+    gz, plain = t.path("x.gz"), export(t, "perfetto", path)[1]
+    t.run([t.ipcspy, "export", "-o", gz, path])
+    t.equal("compressed", packets_of(plain), packets_of(gz))
 
 
 @case()
@@ -213,6 +322,9 @@ def hostile_names(t):
     _, db = export(t, "sqlite", recording)
     t.equal("sqlite", [(HOSTILE, HOSTILE, name)] * 3,
             query(db, "SELECT src_comm, dst_comm, name FROM lines"))
+    tl = timeline(t, recording)
+    t.equal("perfetto", {(HOSTILE, name)}, {(tl.thread(m)[2], m.args["channel"])
+                                            for m in tl.messages})
     labels = svg_texts(t, export(t, "dot", recording)[1])
     escaped = HOSTILE.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
     t.ok("the process is in the graph", escaped in labels, repr(labels))
