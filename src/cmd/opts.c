@@ -253,6 +253,51 @@ static int set_force(struct opts *o, const char *arg, struct strbuf *why)
 	return 0;
 }
 
+static int bad_value(struct strbuf *why, const char *takes, const char *arg)
+{
+	strbuf_puts(why, takes);
+	strbuf_puts(why, ", not '");
+	strbuf_put_escaped(why, arg, strlen(arg));
+	strbuf_puts(why, "'");
+	return -EINVAL;
+}
+
+#define SIZE_MIN (1u << 20) /* a block fits in, and what comes before it */
+
+static int set_max_size(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = parse_bytes(arg, &o->max_bytes);
+
+	return err || o->max_bytes < SIZE_MIN
+		       ? bad_value(why, "--max-size takes bytes such as 500M, 1M or more", arg)
+		       : 0;
+}
+
+static int set_max_files(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = parse_u64(arg, 1, 999999, &o->max_files);
+
+	return err ? bad_value(why, "--max-files takes a number from 1 to 999999", arg) : 0;
+}
+
+static int set_ring(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = parse_duration(arg, &o->ring_ns);
+
+	return err ? bad_value(why, "--ring takes seconds, such as 60 or 5m", arg) : 0;
+}
+
+static int set_on_finding(struct opts *o, const char *arg, struct strbuf *why)
+{
+	o->on_finding = true;
+	for (unsigned int i = SEVERITY_INFO; i <= SEVERITY_CRITICAL; i++) {
+		o->finding_severity = (enum severity)i;
+		if (!strcmp(arg, severity_name(o->finding_severity)))
+			return 0;
+	}
+	return bad_value(why, "--on-finding takes info, warning or critical", arg);
+}
+
 static int set_verbose(struct opts *o, const char *arg, struct strbuf *why)
 {
 	(void)arg, (void)why;
@@ -303,6 +348,13 @@ const struct opt opt_table[] = {
 	{0, "force", NULL, VERB_EXPORT, "it may exist, and is replaced", set_force},
 	{0, "record", "FILE", VERB_WATCH, "record it, too", set_record},
 	{0, "force", NULL, VERBS_TRACE, "the recording may replace a file", set_force},
+	{0, "max-size", "SIZE", VERB_RECORD, "go on in another file at this size (500M), or memory",
+	 set_max_size},
+	{0, "max-files", "NUMBER", VERB_RECORD, "keep only the latest files", set_max_files},
+	{0, "ring", "SECONDS", VERB_RECORD, "keep the last seconds in memory, until SIGUSR1",
+	 set_ring},
+	{0, "on-finding", "SEVERITY", VERB_RECORD, "... or such a finding: info, warning, critical",
+	 set_on_finding},
 	{'v', "verbose", NULL, VERB_WATCH, "every row, and what the tracing took", set_verbose},
 	{'v', "verbose", NULL, VERB_RECORD, "say what the tracing took", set_verbose},
 	{'v', "verbose", NULL, VERB_REPORT, "every row", set_verbose},
@@ -490,6 +542,7 @@ int opts_check_watch(const struct opts *o, struct strbuf *why)
 
 /* Samples of who is blocked, often enough to tell of a recorder that was killed. */
 #define RECORD_INTERVAL_NS 5000000000ull
+#define ALARM_INTERVAL_NS  1000000000ull
 
 int opts_check_record(struct opts *o, struct strbuf *why)
 {
@@ -498,11 +551,19 @@ int opts_check_record(struct opts *o, struct strbuf *why)
 		strbuf_puts(why, "record where to? give -o FILE, or -o - for standard output");
 	else if (!why->len && !strcmp(o->output, "-") && o->command)
 		strbuf_puts(why, "standard output is the command's: give -o FILE");
+	else if (!why->len && !strcmp(o->output, "-") && (o->max_bytes || o->ring_ns))
+		strbuf_puts(why, "--max-size and --ring write files: give -o FILE");
+	else if (!why->len && o->max_files && !o->max_bytes && !o->ring_ns)
+		strbuf_puts(why, "--max-files counts files of --max-size or of --ring");
+	else if (!why->len && o->on_finding && !o->ring_ns)
+		strbuf_puts(why, "--on-finding writes what --ring keeps");
+	else if (!why->len && o->force && (o->max_bytes || o->ring_ns))
+		strbuf_puts(why, "--force is not for --max-size and --ring: they replace no file");
 	o->record = o->output;
 	o->output = NULL;
 	o->quiet = true;
 	if (!o->interval_ns)
-		o->interval_ns = RECORD_INTERVAL_NS;
+		o->interval_ns = o->on_finding ? ALARM_INTERVAL_NS : RECORD_INTERVAL_NS;
 	return why->len ? -EINVAL : why->err;
 }
 

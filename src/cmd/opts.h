@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "analysis/findings.h"
 #include "lib/strbuf.h"
 
 #define VERB_WATCH  0x1u
@@ -47,6 +48,11 @@ struct opts {
 	const struct export_format *to; /* export: NULL the default */
 	bool force;                     /* it may replace a file */
 	bool quiet;                     /* record: no report */
+	uint64_t max_bytes;             /* of a file, or a ring's memory; 0: not given */
+	uint64_t max_files;             /* 0: not given */
+	uint64_t ring_ns;               /* 0: not given */
+	bool on_finding;                /* the ring is written when one appears ... */
+	enum severity finding_severity; /* ... that is as bad as this */
 	bool verbose, help, version;
 	char *const *command; /* NULL: none */
 	char *const *rest;    /* what is left of argv, NULL-terminated */

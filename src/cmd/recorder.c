@@ -2,14 +2,62 @@
 #include "cmd/recorder.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "cmd/alarms.h"
+#include "cmd/row.h"
+#include "cmd/signals.h"
 
 static const char *name(void *arg)
 {
 	const struct recorder *rec = arg;
 
 	return rec->opts->record;
+}
+
+static bool in_row(const struct opts *o)
+{
+	return o->max_bytes || o->ring_ns;
+}
+
+/* For the writer's thread, and once before there is one. */
+static int open_next(void *arg, int *fd)
+{
+	struct recorder *rec = arg;
+	const struct opts *o = rec->opts;
+	int err;
+
+	if (in_row(o)) {
+		if (o->max_files && rec->number >= o->max_files)
+			row_remove(o->record, rec->number + 1 - o->max_files);
+		free(rec->name);
+		rec->name = row_name(o->record, ++rec->number);
+		if (!rec->name)
+			return -ENOMEM;
+		err = newfile_open(&rec->file, rec->name, false);
+		if (!err)
+			err = newfile_commit(&rec->file);
+		if (err)
+			return err;
+	}
+	*fd = rec->file.fd;
+	return 0;
+}
+
+static int close_last(void *arg)
+{
+	struct recorder *rec = arg;
+
+	return in_row(rec->opts) ? newfile_close(&rec->file) : 0;
+}
+
+static int dump(struct recorder *rec)
+{
+	int err = rec_writer_dump(rec->writer);
+
+	return err == -EAGAIN ? 0 : err;
 }
 
 static int begin(void *arg, const struct session *s, const struct report_info *info)
@@ -30,17 +78,23 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 		.comm = info->comm,
 		.argv = info->argv,
 	};
-	return rec_writer_new(&rec->writer, &(struct rec_writer_opts){
-						    .fd = rec->file.fd,
-						    .meta = &rec->meta,
-					    });
+	return rec_writer_new(
+		&rec->writer,
+		&(struct rec_writer_opts){
+			.out = {.meta = &rec->meta,
+				.files = {.open = open_next, .close = close_last, .arg = rec},
+				.max_bytes = rec->opts->max_bytes,
+				.ring_ns = rec->opts->ring_ns},
+		});
 }
 
 static int started(void *arg)
 {
 	struct recorder *rec = arg;
 
-	return newfile_commit(&rec->file);
+	rec->started = true;
+	/* Those of a row are the writer's thread's, and there already. */
+	return in_row(rec->opts) ? 0 : newfile_commit(&rec->file);
 }
 
 static int record(void *arg, const struct event *ev)
@@ -54,8 +108,20 @@ static int record(void *arg, const struct event *ev)
 static int advance(void *arg, uint64_t now_ns)
 {
 	struct recorder *rec = arg;
+	int err = rec_writer_tick(rec->writer, now_ns);
 
-	return rec_writer_tick(rec->writer, now_ns);
+	if (!err && rec->opts->ring_ns && signals_dump())
+		err = dump(rec);
+	return err;
+}
+
+/* A finding that was not there before and is bad enough. */
+static int sampled(void *arg, const struct session *s)
+{
+	struct recorder *rec = arg;
+	int n = rec->alarms ? alarms_look(rec->alarms, s->model, s->blame) : 0;
+
+	return n > 0 ? dump(rec) : n;
 }
 
 static void forget(void *arg, uint64_t id)
@@ -76,7 +142,6 @@ static int end(void *arg, const struct session *s, const struct report_info *inf
 			 .len = sizeof(item),
 			 .flags = info->command_ended ? REC_ENDF_COMMAND_ENDED : 0},
 		.end_ns = s->end_ns,
-		.events = s->events,
 		.malformed = s->malformed,
 		.command_status = info->command_status,
 	};
@@ -89,15 +154,39 @@ static const struct session_observer observer = {
 	.started = started,
 	.record = record,
 	.advance = advance,
+	.sampled = sampled,
 	.forget = forget,
 	.end = end,
 	.name = name,
 };
 
+/* That a file can be made there is known before anything is traced. */
+static int open_row(struct recorder *rec)
+{
+	int err = row_last(rec->opts->record, &rec->number);
+
+	if (err)
+		return err;
+	rec->first = rec->number + 1;
+	rec->name = row_name(rec->opts->record, rec->first);
+	if (!rec->name)
+		return -ENOMEM;
+	err = newfile_open(&rec->file, rec->name, false);
+	newfile_close(&rec->file);
+	return err;
+}
+
 int recorder_open(struct recorder *rec, const struct opts *o)
 {
 	*rec = (struct recorder){.observer = observer, .opts = o, .file = {.fd = -1}};
 	rec->observer.arg = rec;
+	if (o->on_finding) {
+		rec->alarms = alarms_new(o->finding_severity);
+		if (!rec->alarms)
+			return -ENOMEM;
+	}
+	if (in_row(o))
+		return open_row(rec);
 	if (!strcmp(o->record, "-")) {
 		rec->file.fd = STDOUT_FILENO;
 		return 0;
@@ -105,9 +194,21 @@ int recorder_open(struct recorder *rec, const struct opts *o)
 	return newfile_open(&rec->file, o->record, o->force);
 }
 
-int recorder_close(struct recorder *rec)
+void recorder_stop(struct recorder *rec)
 {
 	rec_writer_free(rec->writer);
 	rec->writer = NULL;
-	return newfile_close(&rec->file);
+}
+
+int recorder_close(struct recorder *rec)
+{
+	int err;
+
+	recorder_stop(rec);
+	err = newfile_close(&rec->file);
+	while (in_row(rec->opts) && !rec->started && rec->first && rec->number >= rec->first)
+		row_remove(rec->opts->record, rec->number--);
+	alarms_free(rec->alarms);
+	free(rec->name);
+	return err;
 }

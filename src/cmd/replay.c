@@ -111,7 +111,7 @@ static int take_event(struct replay *r, const struct rec_item *item)
 	struct event ev;
 	size_t skip;
 
-	r->events++;
+	r->events += r->reader.hdr.type == REC_BLOCK_EVENTS;
 	if (event_decode(item, item->len, &ev, &skip) < 0) {
 		r->malformed++;
 		return 0;
@@ -138,7 +138,7 @@ static int take_end(struct replay *r, const struct rec_item *item)
 
 	r->ended = true;
 	r->last_ns = end->end_ns;
-	r->events = end->events;
+	r->events += end->malformed;
 	r->malformed += end->malformed;
 	r->info.command_ended = end->item.flags & REC_ENDF_COMMAND_ENDED;
 	r->info.command_status = end->command_status;
@@ -212,7 +212,7 @@ int replay_run(struct replay *r)
 	if (!end_err)
 		end_err = model_finish(r->model, r->last_ns);
 	r->info.duration_ns = r->last_ns > r->start_ns ? r->last_ns - r->start_ns : 0;
-	r->info.events = r->events;
+	r->info.events = r->events + r->lost;
 	return err ? err : end_err;
 }
 

@@ -285,6 +285,10 @@ static int interim(struct session *s)
 	err = probe_snapshot(s->probe, SNAPF_HOLDS);
 	if (err)
 		return probe_failed(s, err);
+	if (s->observer)
+		err = observed(s, s->observer->sampled(s->observer->arg, s));
+	if (err)
+		return probe_failed(s, err);
 	if (!s->out)
 		return 0;
 	info = report_info(s);

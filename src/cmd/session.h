@@ -28,6 +28,8 @@ struct session_observer {
 	int (*started)(void *arg);
 	int (*record)(void *arg, const struct event *ev);
 	int (*advance)(void *arg, uint64_t now_ns);
+	/* After each look at who holds and waits for what. */
+	int (*sampled)(void *arg, const struct session *s);
 	void (*forget)(void *arg, uint64_t id);
 	/* After everything else. */
 	int (*end)(void *arg, const struct session *s, const struct report_info *info);

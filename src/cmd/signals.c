@@ -79,3 +79,28 @@ bool signals_stop(void)
 {
 	return terms > 0 || ints > ints_spared;
 }
+
+static volatile sig_atomic_t dumps;
+
+static void on_dump(int sig)
+{
+	(void)sig;
+	dumps = 1;
+}
+
+int signals_catch_dump(void)
+{
+	/* No SA_RESTART, as above. */
+	struct sigaction sa = {.sa_handler = on_dump};
+
+	return sigaction(SIGUSR1, &sa, NULL) ? -errno : 0;
+}
+
+bool signals_dump(void)
+{
+	bool asked = dumps;
+
+	if (asked)
+		dumps = 0;
+	return asked;
+}

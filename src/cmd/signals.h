@@ -29,4 +29,10 @@ bool signals_stop(void);
 /* ... by SIGTERM or SIGHUP, which the command has not had. */
 bool signals_terminated(void);
 
+/* Counts SIGUSR1 from now on. Returns 0 or -errno. */
+int signals_catch_dump(void);
+
+/* Whether one came since the last call. */
+bool signals_dump(void);
+
 #endif

@@ -125,6 +125,9 @@ static int say_recorded(const struct recorder *rec, const struct opts *o, int st
 			(unsigned long long)st.bytes, (unsigned long long)st.items,
 			(unsigned long long)st.lost,
 			(unsigned long long)(st.cpu_ns / NSEC_PER_MSEC));
+	if (o->ring_ns && !st.files && status != EXIT_ERROR)
+		cmd_error("no recording was written: there was no SIGUSR1%s",
+			  o->on_finding ? ", and no such finding" : "");
 	if (!st.lost)
 		return status;
 	cmd_error("the recording lacks %llu events: it could not be written fast enough",
@@ -154,12 +157,16 @@ static int traced(const struct opts *o, struct output *out, struct recorder *rec
 	}
 	/* Ctrl-C on the terminal is for the command first; a second one is for us. */
 	err = signals_init(o->command ? 1 : 0);
+	if (!err && o->ring_ns)
+		err = signals_catch_dump();
 	if (err)
 		cmd_error("cannot catch signals: %s", strerror(-err));
 	else
 		status = trace(&s);
-	if (rec)
+	if (rec) {
 		status = say_recorded(rec, o, status);
+		recorder_stop(rec);
+	}
 fini_command:
 	command_fini(&command);
 fini_session:

@@ -75,7 +75,11 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	-d | --duration | -i | --interval)
+	--on-finding)
+		_ipcspy_words "info warning critical" "$cur"
+		return
+		;;
+	-d | --duration | -i | --interval | --max-size | --max-files | --ring)
 		return
 		;;
 	esac
@@ -83,7 +87,10 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 	case $verb in
 	doctor) _ipcspy_words "--format --help --version" "$cur" ;;
 	help) _ipcspy_words "doctor export help record report why --help --version" "$cur" ;;
-	record) _ipcspy_words "$filter --output --verbose --help --version --" "$cur" ;;
+	record)
+		_ipcspy_words "$filter --output --max-size --max-files --ring --on-finding --verbose \
+--help --version --" "$cur"
+		;;
 	export)
 		_ipcspy_words "$([[ $cur == -* ]] && echo --to --output --force --help --version)" "$cur"
 		[[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")

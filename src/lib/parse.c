@@ -162,3 +162,24 @@ int parse_name_mask(const char *s, unsigned int (*number)(const char *name, unsi
 	*mask |= bits;
 	return 0;
 }
+
+int parse_bytes(const char *s, uint64_t *out_bytes)
+{
+	static const char units[] = "KMGT";
+	char digits[24];
+	size_t len = strlen(s);
+	const char *unit = len ? strchr(units, s[len - 1]) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	uint64_t v;
+	int err;
+
+	len -= unit ? 1 : 0;
+	if (len >= sizeof(digits))
+		return -ERANGE;
+	memcpy(digits, s, len);
+	digits[len] = '\0';
+	err = parse_u64(digits, 1, ((1ull << 60) - 1) >> shift, &v);
+	if (!err)
+		*out_bytes = v << shift;
+	return err;
+}

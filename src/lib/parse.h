@@ -23,6 +23,9 @@ int parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
  */
 int parse_duration(const char *s, uint64_t *out_ns);
 
+/* Bytes, with K, M, G or T behind for powers of 1024 if wanted; > 0, below 2^60. */
+int parse_bytes(const char *s, uint64_t *out_bytes);
+
 /*
  * PIDs separated by commas, each >= 1, appended to *pids, an array on the heap
  * (or NULL) of *cnt entries that the caller frees. A pid given twice is kept once.

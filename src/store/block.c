@@ -27,6 +27,7 @@ void rec_block_reset(struct rec_block *b, enum rec_block_type type)
 	b->type = type;
 	b->item_cnt = 0;
 	b->first_ns = b->last_ns = b->lost = 0;
+	b->dump = false;
 	b->len = 0;
 }
 
@@ -122,4 +123,31 @@ void rec_packed_put(struct strbuf *out, const struct rec_packed *pk, uint64_t se
 	hdr.hdr_crc = rec_hdr_crc(&hdr, sizeof(hdr), offsetof(struct rec_block_hdr, hdr_crc));
 	strbuf_put(out, (const char *)&hdr, sizeof(hdr));
 	strbuf_put(out, pk->stored, hdr.stored_len);
+}
+
+const char *rec_unpack(struct ZSTD_DCtx_s *zstd, const struct rec_block_hdr *hdr,
+		       const char *stored, char *raw)
+{
+	size_t n;
+
+	switch (hdr->codec) {
+	case REC_CODEC_NONE:
+		return hdr->stored_len == hdr->raw_len ? stored : NULL;
+	case REC_CODEC_ZSTD:
+		n = ZSTD_decompressDCtx(zstd, raw, REC_RAW_MAX, stored, hdr->stored_len);
+		return n == hdr->raw_len ? raw : NULL;
+	default:
+		return NULL;
+	}
+}
+
+const struct rec_item *rec_item_at(const char *raw, size_t len, size_t *pos)
+{
+	const struct rec_item *item = (const struct rec_item *)(raw + *pos);
+	size_t left = len - *pos;
+
+	if (left < sizeof(*item) || item->len < sizeof(*item) || item->len % 8 || item->len > left)
+		return NULL;
+	*pos += item->len;
+	return item;
 }

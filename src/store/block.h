@@ -16,6 +16,7 @@
 #include "store/format.h"
 
 struct ZSTD_CCtx_s;
+struct ZSTD_DCtx_s;
 
 struct rec_block {
 	struct rec_block *next; /* the queue's own */
@@ -23,6 +24,7 @@ struct rec_block {
 	uint32_t item_cnt;
 	uint64_t first_ns, last_ns;
 	uint64_t lost;
+	bool dump; /* the writer's own: behind this block, a ring is to be written */
 	size_t len;
 	_Alignas(8) char raw[REC_BLOCK_BYTES];
 };
@@ -63,6 +65,19 @@ struct rec_packed rec_pack_bytes(enum rec_block_type type, const void *data, siz
 
 /* Appends header and bytes to out, as block number seq of the file. */
 void rec_packed_put(struct strbuf *out, const struct rec_packed *pk, uint64_t seq);
+
+/*
+ * The other way, into raw, which has room for REC_RAW_MAX. Returns hdr->raw_len bytes, in raw or
+ * in stored, NULL when they are not as they should be.
+ */
+const char *rec_unpack(struct ZSTD_DCtx_s *zstd, const struct rec_block_hdr *hdr,
+		       const char *stored, char *raw);
+
+/*
+ * The item at *pos of a block of len bytes, which moves behind it. Returns NULL at the end of
+ * the block, or where what is left is no item; *pos tells. raw is aligned to 8 bytes.
+ */
+const struct rec_item *rec_item_at(const char *raw, size_t len, size_t *pos);
 
 /* CRC-32 of a header whose checksum, at crc_offset, counts as 0. */
 uint32_t rec_hdr_crc(const void *hdr, size_t len, size_t crc_offset);

@@ -97,7 +97,6 @@ struct rec_forget {
 struct rec_end {
 	struct rec_item item; /* flags: REC_ENDF_* */
 	__u64 end_ns;
-	__u64 events;    /* records that the trace took in, malformed ones included */
 	__u64 malformed; /* records that could not be understood, and are not in the recording */
 	__s32 command_status; /* as wait(2) gives it */
 	__u32 pad;
@@ -141,7 +140,7 @@ REC_SIZE_IS(struct rec_block_hdr, 64);
 REC_SIZE_IS(struct rec_item, 8);
 REC_SIZE_IS(struct rec_tick, 16);
 REC_SIZE_IS(struct rec_forget, 16);
-REC_SIZE_IS(struct rec_end, 40);
+REC_SIZE_IS(struct rec_end, 32);
 REC_SIZE_IS(struct rec_field, 8);
 REC_SIZE_IS(struct rec_index_row, 32);
 REC_SIZE_IS(struct rec_footer, 16);

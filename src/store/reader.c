@@ -10,8 +10,6 @@
 
 #include "store/block.h"
 
-#define ITEM_MIN sizeof(struct rec_item)
-
 /* Reads len bytes, fewer at the end of the file. Returns how many, or -errno. */
 static ssize_t read_full(int fd, void *buf, size_t len)
 {
@@ -127,25 +125,6 @@ static int read_hdr(struct rec_reader *r)
 	return 0;
 }
 
-static const char *unpack(struct rec_reader *r)
-{
-	const struct rec_block_hdr *hdr = &r->hdr;
-	size_t n;
-
-	r->raw = r->unpacked;
-	switch (hdr->codec) {
-	case REC_CODEC_NONE:
-		r->raw = r->stored;
-		return hdr->stored_len == hdr->raw_len ? NULL : "a block's lengths differ";
-	case REC_CODEC_ZSTD:
-		n = ZSTD_decompressDCtx(r->zstd, r->unpacked, REC_RAW_MAX, r->stored,
-					hdr->stored_len);
-		return n == hdr->raw_len ? NULL : "a block cannot be decompressed";
-	default:
-		return "a block is compressed in a way this ipcspy does not know";
-	}
-}
-
 int rec_reader_next(struct rec_reader *r)
 {
 	const struct rec_block_hdr *hdr = &r->hdr;
@@ -166,10 +145,15 @@ int rec_reader_next(struct rec_reader *r)
 		r->bad = "a block's checksum does not match";
 	else if (hdr->seq != r->blocks)
 		r->bad = "a block is missing";
-	else
-		r->bad = unpack(r);
+	else if (hdr->codec != REC_CODEC_NONE && hdr->codec != REC_CODEC_ZSTD)
+		r->bad = "a block is compressed in a way this ipcspy does not know";
 	if (r->bad)
 		return 0;
+	r->raw = rec_unpack(r->zstd, hdr, r->stored, r->unpacked);
+	if (!r->raw) {
+		r->bad = "a block cannot be decompressed";
+		return 0;
+	}
 	r->offset += hdr->hdr_len + hdr->stored_len;
 	r->blocks++;
 	r->whole = hdr->type == REC_BLOCK_FOOTER;
@@ -178,11 +162,5 @@ int rec_reader_next(struct rec_reader *r)
 
 const struct rec_item *rec_reader_item(const struct rec_reader *r, size_t *pos)
 {
-	const struct rec_item *item = (const struct rec_item *)(r->raw + *pos);
-	size_t left = r->hdr.raw_len - *pos;
-
-	if (left < ITEM_MIN || item->len < ITEM_MIN || item->len % 8 || item->len > left)
-		return NULL;
-	*pos += item->len;
-	return item;
+	return rec_item_at(r->raw, r->hdr.raw_len, pos);
 }

@@ -30,8 +30,7 @@ struct rec_writer {
 	struct rec_stats stats;
 
 	/* the thread's */
-	struct rec_file file;
-	struct rec_packer packer;
+	struct rec_out out;
 };
 
 /* Waits for a block; NULL: there will be no more. */
@@ -64,8 +63,9 @@ static void done_block(struct rec_writer *w, struct rec_block *b, int err)
 		w->spare = b;
 	}
 	w->err = err;
-	w->stats.items = w->file.items;
-	w->stats.bytes = w->file.bytes;
+	w->stats.items = w->out.items + (w->out.open ? w->out.file.items : 0);
+	w->stats.bytes = w->out.bytes + (w->out.open ? w->out.file.bytes : 0);
+	w->stats.files = w->out.files;
 	w->stats.cpu_ns = (uint64_t)cpu.tv_sec * 1000000000ull + (uint64_t)cpu.tv_nsec;
 	pthread_mutex_unlock(&w->lock);
 }
@@ -78,15 +78,14 @@ static void *run(void *arg)
 
 	while ((b = next_block(w))) {
 		/* After an error blocks only go round. */
-		if (!err) {
-			const struct rec_packed pk = rec_pack(&w->packer, b);
-
-			err = rec_file_put(&w->file, &pk);
-		}
+		if (!err && b->len)
+			err = rec_out_put(&w->out, b);
+		if (!err && b->dump)
+			err = rec_out_dump(&w->out);
 		done_block(w, b, err);
 	}
 	if (!err && w->regular)
-		err = rec_file_end(&w->file);
+		err = rec_out_end(&w->out);
 	done_block(w, NULL, err);
 	return NULL;
 }
@@ -119,8 +118,7 @@ static void destroy(struct rec_writer *w)
 	blocks_free(w->first);
 	blocks_free(w->spare);
 	rec_block_free(w->block);
-	rec_file_fini(&w->file);
-	rec_packer_fini(&w->packer);
+	rec_out_fini(&w->out);
 	pthread_cond_destroy(&w->filled);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -137,9 +135,7 @@ int rec_writer_new(struct rec_writer **out, const struct rec_writer_opts *opts)
 	pthread_cond_init(&w->filled, NULL);
 	w->last = &w->first;
 	w->blocks_max = opts->blocks_max ? opts->blocks_max : BLOCKS_MAX;
-	err = rec_file_init(&w->file, opts->fd, opts->meta);
-	if (!err)
-		err = rec_packer_init(&w->packer);
+	err = rec_out_init(&w->out, &opts->out);
 	if (!err)
 		err = start_thread(w);
 	if (err) {
@@ -235,6 +231,18 @@ int rec_writer_tick(struct rec_writer *w, uint64_t now_ns)
 	if (!w->opened_ns)
 		w->opened_ns = now_ns;
 	return now_ns - w->opened_ns < HAND_OVER_NS ? 0 : hand_over(w);
+}
+
+int rec_writer_dump(struct rec_writer *w)
+{
+	int err = w->block ? 0 : open_block(w, true);
+
+	if (err)
+		return err;
+	if (!w->block)
+		return -EAGAIN;
+	w->block->dump = true;
+	return hand_over(w);
 }
 
 int rec_writer_end(struct rec_writer *w, const struct rec_end *end)

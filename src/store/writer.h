@@ -5,25 +5,25 @@
  * Items gather in blocks; a thread of its own compresses and writes these, so that who
  * hands items over never waits for either. Blocks that wait are bounded: when the
  * thread cannot keep up, items are left out and counted. Errors of writing stick
- * and are returned by each later call. Owns its memory; borrows the descriptor and what the
- * META data points to. All functions are for one thread, the caller's.
+ * and are returned by each later call. Owns its memory; borrows what the META data
+ * points to. All functions are for one thread, the caller's.
  */
 #ifndef IPCSPY_STORE_WRITER_H
 #define IPCSPY_STORE_WRITER_H
 
-#include "store/file.h"
+#include "store/out.h"
 
 struct rec_writer;
 
 struct rec_writer_opts {
-	int fd;
-	const struct rec_meta *meta;
-	size_t blocks_max; /* that wait; 0: the default, 32 MiB of them */
+	struct rec_out_opts out; /* its functions are called by the thread, the first time here */
+	size_t blocks_max;       /* that wait; 0: the default, 32 MiB of them */
 };
 
 struct rec_stats {
 	uint64_t items;  /* written */
-	uint64_t bytes;  /* of the file */
+	uint64_t bytes;  /* of all files */
+	uint64_t files;  /* that are complete */
 	uint64_t lost;   /* items left out */
 	uint64_t cpu_ns; /* of the thread */
 };
@@ -42,6 +42,9 @@ int rec_writer_put(struct rec_writer *w, const void *item, size_t len, uint64_t 
 
 /* Time went on: a REC_TICK; what was put a second ago is handed over. Returns 0 or -errno. */
 int rec_writer_tick(struct rec_writer *w, uint64_t now_ns);
+
+/* Of a ring: what is in memory is to be written. Does not wait. Returns 0 or -errno. */
+int rec_writer_dump(struct rec_writer *w);
 
 /* The last item, then all that is due at a regular end. Waits. Returns 0 or -errno. */
 int rec_writer_end(struct rec_writer *w, const struct rec_end *end);

@@ -252,3 +252,93 @@ def truth_through_a_recording(t):
     t.equal("messages", want["messages"], sent(report))
     t.equal("bytes", want["bytes"], sum(f["bytes"] for f in report["flows"]
                                         if f["mechanism"] == "pipe"))
+
+
+def files_of(t, name):
+    return sorted(t.path(x) for x in os.listdir(t.dir) if x.startswith(name + "."))
+
+
+@case()
+def row_of_files(t):
+    """Each is readable on its own, none of its messages lacks its other half, and all of them
+    together have what the workload sent."""
+    truth = t.path("truth")
+    t.run([t.ipcspy, "record", "-o", t.path("rec"), "--max-size", "1M", "--", t.demo, "pipe",
+           "--messages", "300000", "--truth", truth])
+    files = files_of(t, "rec")
+    t.between("files", 3, 20, len(files))
+    messages = 0
+    for path in files:
+        report, _ = read_report(t, path)
+        messages += sent(report)
+        t.ok("none is longer than it may be", os.path.getsize(path) <= 1 << 20,
+             os.path.getsize(path))
+        t.equal("without its other half", 0, sum(c["unpaired"] for c in report["channels"]))
+        names = {f["src"]["comm"]: f["dst"]["comm"] for f in report["flows"]
+                 if f["mechanism"] == "pipe"}
+        t.equal("who sends to whom", {"send-0": "recv-0"}, names)
+        t.ok("the program's path", all(p["exe"] for p in report["processes"] if p["target"]))
+        t.equal("the command", t.demo, report["trace"]["command"]["argv"][0])
+    # what was in the pipe when a file began has its send in the one before
+    t.between("messages", 300000 - 200 * len(files), 300000, messages)
+    t.equal("mode", 0o600, stat.S_IMODE(os.stat(files[0]).st_mode))
+
+
+@case()
+def row_keeps_the_latest(t):
+    """The numbers go on behind those of an earlier run, and the oldest go."""
+    run = [t.ipcspy, "record", "-o", t.path("rec"), "--max-size", "1M", "--max-files", "2"]
+    with open(t.path("rec.other"), "w") as f:
+        f.write("not of the row")
+    for first in (3, 5):
+        t.run([*run, "--", t.demo, "pipe", "--messages", "300000"])
+        files = files_of(t, "rec")
+        t.equal("files", 3, len(files))
+        t.ok("of numbers that go on", int(files[0][-6:]) >= first, files)
+    t.equal("another file stays", t.path("rec.other"), files[-1])
+    one_error(t, [*run, "--", "/nonesuch"], "cannot run")
+    t.equal("nothing is left of what did not run", files, files_of(t, "rec"))
+
+
+@case()
+def ring_on_a_signal(t):
+    """The last seconds, as often as it is asked for, and nothing at the end."""
+    pids = start_traffic(t, "pipe", "--rate", "2000", "--messages", "1000000")
+    p = t.start([t.ipcspy, "record", "-o", t.path("rec"), "-p", pids, "--ring", "2"])
+    time.sleep(5)
+    for n in (1, 2):
+        os.kill(p.pid, signal.SIGUSR1)
+        wait_for("a file", lambda n=n: len(files_of(t, "rec")) == n)
+        time.sleep(0.5)
+    os.kill(p.pid, signal.SIGINT)
+    t.equal("status", 0, t.end(p).status)
+    t.equal("files", 2, len(files_of(t, "rec")))
+    for path in files_of(t, "rec"):
+        report, _ = read_report(t, path)
+        duration = report["trace"]["duration_ns"]
+        t.between("its duration", 1_000_000_000, 3_500_000_000, duration)
+        t.near("messages, by the rate", 2000 * duration / 1e9, sent(report), 0.2, 100)
+        t.equal("without its other half", 0, sum(c["unpaired"] for c in report["channels"]))
+
+
+@case()
+def ring_on_a_finding(t):
+    """A deadlock writes what led to it, once; what is harmless writes nothing."""
+    run = [t.ipcspy, "record", "-o", t.path("rec"), "--ring", "30", "--on-finding", "critical",
+           "-d", "4", "--"]
+    r = t.run([*run, t.demo, "pipe", "--rate", "100", "--messages", "1000"])
+    t.equal("files", [], files_of(t, "rec"))
+    t.ok("it says so", b"no recording was written" in r.err, repr(r.err))
+    t.run([*run, t.demo, "deadlock"])
+    t.equal("files", 1, len(files_of(t, "rec")))
+    report, _ = read_report(t, files_of(t, "rec")[0])
+    t.ok("the finding is in it", "critical" in [f["severity"] for f in report["findings"]],
+         report["findings"])
+
+
+@case(params=[("--max-size 1K -o x -a",), ("--max-files 2 -o x -a",), ("--ring 0 -o x -a",),
+              ("--on-finding critical -o x -a",), ("--on-finding bad --ring 5 -o x -a",),
+              ("--ring 5 -o - -a",), ("--ring 5 --force -o x -a",), ("-o x ls",)], live=False)
+def usage_of_record(t, words):
+    r = t.run([t.ipcspy, "record", *words.split()], expect=2)
+    t.equal("one line", 1, r.err.count(b"\n"))

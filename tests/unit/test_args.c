@@ -274,7 +274,7 @@ static void documents_know_every_option(void **state)
 
 	(void)state;
 	strbuf_init(&help);
-	opts_put_help(&help, VERB_WATCH | VERB_WHY | VERB_EXPORT);
+	opts_put_help(&help, VERB_WATCH | VERB_WHY | VERB_EXPORT | VERB_RECORD);
 	for (const struct opt *opt = opt_table; opt->name; opt++) {
 		snprintf(word, sizeof(word), "--%s", opt->name);
 		assert_has(words, word, "the completion");

@@ -36,6 +36,29 @@ static void numbers(void **state)
 	}
 }
 
+static void bytes(void **state)
+{
+	static const struct {
+		const char *s;
+		int err;
+		uint64_t v;
+	} cases[] = {
+		{"1", 0, 1},           {"4096", 0, 4096},       {"1K", 0, 1024},
+		{"500M", 0, 500 << 20}, {"3G", 0, 3ull << 30},   {"2T", 0, 2ull << 40},
+		{"", -EINVAL, 0},      {"M", -EINVAL, 0},       {"1MB", -EINVAL, 0},
+		{"1.5M", -EINVAL, 0},  {"0K", -ERANGE, 0},      {"1k", -EINVAL, 0},
+		{"-1M", -EINVAL, 0},   {"2000000T", -ERANGE, 0}, {"1152921504606846976", -ERANGE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t v = 99;
+
+		assert_int_equal(parse_bytes(cases[i].s, &v), cases[i].err);
+		assert_int_equal(v, cases[i].err ? 99 : cases[i].v);
+	}
+}
+
 static void seconds(void **state)
 {
 	static const struct {
@@ -141,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(bytes),
 		cmocka_unit_test(seconds),
 		cmocka_unit_test(pid_lists),
 		cmocka_unit_test(name_masks),

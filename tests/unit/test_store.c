@@ -35,6 +35,26 @@ static const struct rec_meta meta = {
 	.argv = words,
 };
 
+static int open_fd(void *arg, int *fd)
+{
+	*fd = *(int *)arg;
+	return 0;
+}
+
+static int keep_open(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* A writer into one file. */
+static int new_writer(struct rec_writer **w, int *fd, size_t blocks_max)
+{
+	return rec_writer_new(w, &(struct rec_writer_opts){
+					 .out = {.meta = &meta, .files = {open_fd, keep_open, fd}},
+					 .blocks_max = blocks_max});
+}
+
 static int new_file(void)
 {
 	int fd = memfd_create("recording", MFD_CLOEXEC);
@@ -64,7 +84,6 @@ static void put_op(struct rec_writer *w, uint64_t i)
 static const struct rec_end the_end = {
 	.item = {.kind = REC_END, .len = sizeof(the_end), .flags = REC_ENDF_COMMAND_ENDED},
 	.end_ns = 5000000000ull,
-	.events = 123,
 	.malformed = 4,
 	.command_status = 0x100,
 };
@@ -75,7 +94,7 @@ static int record(uint64_t cnt)
 	struct rec_writer *w;
 	int fd = new_file();
 
-	assert_int_equal(rec_writer_new(&w, &(struct rec_writer_opts){.fd = fd, .meta = &meta}), 0);
+	assert_int_equal(new_writer(&w, &fd, 0), 0);
 	for (uint64_t i = 0; i < cnt; i++) {
 		put_op(w, i);
 		assert_int_equal(rec_writer_tick(w, 1000 + i), 0);
@@ -464,8 +483,7 @@ static void a_full_disk_is_told(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(rec_writer_new(&w, &(struct rec_writer_opts){.fd = fd, .meta = &meta}),
-			 -ENOSPC);
+	assert_int_equal(new_writer(&w, &fd, 0), -ENOSPC);
 	close(fd);
 }
 
@@ -483,10 +501,7 @@ static void a_slow_file_holds_nobody_up(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(rec_writer_new(&w, &(struct rec_writer_opts){.fd = fds[1],
-								      .meta = &meta,
-								      .blocks_max = 3}),
-			 0);
+	assert_int_equal(new_writer(&w, &fds[1], 3), 0);
 	for (uint64_t i = 0; i < CNT; i++) {
 		struct ev_op op = op_at(i);
 
