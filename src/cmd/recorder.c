@@ -22,6 +22,13 @@ static bool in_row(const struct opts *o)
 	return o->max_bytes || o->ring_ns;
 }
 
+/* Of the files that are too many behind this one the last: earlier ones are gone already. */
+static void remove_oldest(const struct recorder *rec, unsigned int number)
+{
+	if (rec->opts->max_files && number > rec->opts->max_files)
+		row_remove(rec->opts->record, number - (unsigned int)rec->opts->max_files);
+}
+
 /* For the writer's thread, and once before there is one. */
 static int open_next(void *arg, int *fd)
 {
@@ -30,8 +37,9 @@ static int open_next(void *arg, int *fd)
 	int err;
 
 	if (in_row(o)) {
-		if (o->max_files && rec->number >= o->max_files)
-			row_remove(o->record, rec->number + 1 - o->max_files);
+		/* Not before the first: those of an earlier run stay until there is more. */
+		if (rec->number >= rec->first)
+			remove_oldest(rec, rec->number + 1);
 		free(rec->name);
 		rec->name = row_name(o->record, ++rec->number);
 		if (!rec->name)
@@ -208,6 +216,10 @@ int recorder_close(struct recorder *rec)
 	err = newfile_close(&rec->file);
 	while (in_row(rec->opts) && !rec->started && rec->first && rec->number >= rec->first)
 		row_remove(rec->opts->record, rec->number--);
+	if (in_row(rec->opts) && rec->started && rec->number >= rec->first) {
+		remove_oldest(rec, rec->first);
+		remove_oldest(rec, rec->number);
+	}
 	alarms_free(rec->alarms);
 	free(rec->name);
 	return err;

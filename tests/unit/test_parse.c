@@ -43,11 +43,21 @@ static void bytes(void **state)
 		int err;
 		uint64_t v;
 	} cases[] = {
-		{"1", 0, 1},           {"4096", 0, 4096},       {"1K", 0, 1024},
-		{"500M", 0, 500 << 20}, {"3G", 0, 3ull << 30},   {"2T", 0, 2ull << 40},
-		{"", -EINVAL, 0},      {"M", -EINVAL, 0},       {"1MB", -EINVAL, 0},
-		{"1.5M", -EINVAL, 0},  {"0K", -ERANGE, 0},      {"1k", -EINVAL, 0},
-		{"-1M", -EINVAL, 0},   {"2000000T", -ERANGE, 0}, {"1152921504606846976", -ERANGE, 0},
+		{"1", 0, 1},
+		{"4096", 0, 4096},
+		{"1K", 0, 1024},
+		{"500M", 0, 500 << 20},
+		{"3G", 0, 3ull << 30},
+		{"2T", 0, 2ull << 40},
+		{"", -EINVAL, 0},
+		{"M", -EINVAL, 0},
+		{"1MB", -EINVAL, 0},
+		{"1.5M", -EINVAL, 0},
+		{"0K", -ERANGE, 0},
+		{"1k", -EINVAL, 0},
+		{"-1M", -EINVAL, 0},
+		{"2000000T", -ERANGE, 0},
+		{"1152921504606846976", -ERANGE, 0},
 	};
 
 	(void)state;
@@ -163,10 +173,8 @@ static void name_masks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),
-		cmocka_unit_test(bytes),
-		cmocka_unit_test(seconds),
-		cmocka_unit_test(pid_lists),
+		cmocka_unit_test(numbers),    cmocka_unit_test(bytes),
+		cmocka_unit_test(seconds),    cmocka_unit_test(pid_lists),
 		cmocka_unit_test(name_masks),
 	};
 
