@@ -58,7 +58,8 @@ static void knot_look(struct knot *k, const struct graph *g, uint32_t number)
 		seen = seen_ns(w) < seen ? seen_ns(w) : seen;
 		k->together = k->together && begin;
 	}
-	k->together = k->together && since <= seen;
+	/* who fell asleep later may have opened, closed or passed on an end before it did */
+	k->together = k->together && since <= seen && since <= model_holds_ns(g->m);
 }
 
 static int prove(struct finding *f, const struct graph *g, const struct knot *k)
@@ -199,13 +200,27 @@ static int prove_ends(struct finding *f, const struct chan *c)
 	return err;
 }
 
+/* Not so for good: things may have changed while we looked, or somebody may come by the name. */
+static enum severity severity_of(const struct knot *k)
+{
+	return k->together && !k->by_name ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+}
+
+static void put_doubt(struct strbuf *sb, const struct knot *k)
+{
+	if (!k->together)
+		strbuf_puts(sb, " It may have been on its way while it was looked at. Look again.");
+	else if (k->by_name)
+		strbuf_puts(sb, " All right where somebody is still to come and open it by name.");
+}
+
 static int report_end_leak(struct findings *f, const struct graph *g, const struct knot *k)
 {
 	const struct chan *c = k->first->chan;
-	struct finding *new =
-		find_add(f, "end-leak", k->together ? SEVERITY_CRITICAL : SEVERITY_WARNING, c);
+	struct finding *new = find_add(f, "end-leak", severity_of(k), c);
 	const char *sep = "";
 	struct strbuf sb;
+	size_t named = 0;
 	int err = new ? prove(new, g, k) : -ENOMEM;
 
 	err = err ? err : prove_readers(new, g, k);
@@ -216,22 +231,25 @@ static int report_end_leak(struct findings *f, const struct graph *g, const stru
 	find_put_proc(&sb, k->first->proc, k->first->tid);
 	strbuf_printf(&sb, " reads %s, and whoever can write to it only reads it, too: ", c->name);
 	list_for_each (h, model_holders(c), struct holder, in_chan) {
-		if (!(h->can & HOLDF_WRITE))
+		if (!(h->can & HOLDF_WRITE) || named++ >= NAMED_MAX)
 			continue;
 		strbuf_puts(&sb, sep);
 		find_put_proc(&sb, h->proc, 0);
 		strbuf_printf(&sb, " has the write end as descriptor %d", h->fd);
 		sep = ", ";
 	}
+	if (named > NAMED_MAX)
+		strbuf_printf(&sb, ", and %zu more", named - NAMED_MAX);
 	strbuf_puts(&sb, ". The end of file never comes: close it there after fork(2), or open it "
 			 "with O_CLOEXEC.");
+	put_doubt(&sb, k);
 	return find_say(new, &sb);
 }
 
 static int report_own_end(struct findings *f, const struct graph *g, const struct knot *k)
 {
 	const struct chan *c = k->first->chan;
-	struct finding *new = find_add(f, "no-reader", SEVERITY_CRITICAL, c);
+	struct finding *new = find_add(f, "no-reader", severity_of(k), c);
 	struct strbuf sb;
 	int err = new ? prove(new, g, k) : -ENOMEM;
 
@@ -243,6 +261,7 @@ static int report_own_end(struct findings *f, const struct graph *g, const struc
 		      " writes to %s, which is full, and nobody but those who write has it "
 		      "open for reading: it has to be read, or closed.",
 		      c->name);
+	put_doubt(&sb, k);
 	return find_say(new, &sb);
 }
 

@@ -42,6 +42,7 @@ struct model {
 	uint64_t next_chan_id;
 	uint64_t snap_gen; /* counts snapshots with holders */
 	uint64_t snap_ns;  /* begin of the current one */
+	uint64_t holds_ns; /* begin of the latest that told who holds what */
 	bool snap_holds;
 	bool snap_ahead;   /* inside one that is not the first: records before it may come later */
 	uint64_t addr_gen; /* changes whenever a datagram address may lead elsewhere */

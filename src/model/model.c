@@ -423,6 +423,11 @@ uint64_t model_start_ns(const struct model *m)
 	return m->opts.start_ns;
 }
 
+uint64_t model_holds_ns(const struct model *m)
+{
+	return m->holds_ns;
+}
+
 uint64_t model_now_ns(const struct model *m)
 {
 	catch_up(m);

@@ -376,6 +376,9 @@ int model_finish(struct model *m, uint64_t now_ns);
 uint64_t model_start_ns(const struct model *m);
 uint64_t model_now_ns(const struct model *m); /* latest time the model knows of */
 
+/* When the latest snapshot began to ask who holds what, 0: none did. */
+uint64_t model_holds_ns(const struct model *m);
+
 /* Lists for walks: struct proc, chan, inflight, conversation by in_model. */
 const struct list_head *model_procs(const struct model *m);
 const struct list_head *model_chans(const struct model *m);

@@ -87,6 +87,7 @@ static void snap_begin(struct model *m, const struct ev_snap *ev)
 	m->snap_ahead = !(ev->hdr.flags & SNAPF_FIRST);
 	if (m->snap_holds) {
 		m->snap_gen++;
+		m->holds_ns = m->snap_ns;
 		holders_clear(m);
 	}
 }

@@ -107,6 +107,61 @@ static void test_not_at_the_same_time(void **state)
 	expect(f, "deadlock", SEVERITY_INFO, tids, 2, "if they still are when you look again");
 }
 
+/* A made the pipe and had both ends when descriptors were looked at; then it forked a writer. */
+static void test_forked_meanwhile(void **state)
+{
+	const uint32_t tids[] = {A, A};
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, A);
+	feed_inflight(f, MECH_PIPE, OP_RECV, 1, A, T0 + SEC + MS, SEEN, SEEN - T0 - SEC - MS);
+	feed_task(f, A, 'S', WHY_NONE, 0, T0 + SEC + MS, SEEN);
+	expect(f, "end-leak", SEVERITY_WARNING, tids, 2, "Look again");
+}
+
+/* Two threads of a process with a pipe between them: the reader emptied it after the writer was
+ * looked at. */
+static void test_threads_in_turns(void **state)
+{
+	struct ev_task reader = task_make(A, 11, 'S', WHY_NONE, 0, SEEN + 5 * US, SEEN + 10 * US);
+	struct ev_inflight in = {
+		.hdr = {.kind = EV_INFLIGHT,
+			.len = sizeof(in),
+			.pid = A,
+			.tid = 11,
+			.flags = OPF_TARGET | OPF_ASLEEP,
+			.ts_ns = SEEN + 10 * US},
+		.enter_ns = SEEN + 5 * US,
+		.blocked_ns = 5 * US,
+		.chan = 1,
+		.op = OP_RECV,
+		.mech = MECH_PIPE,
+	};
+	const uint32_t tids[] = {A, A};
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, A);
+	scene_blocked(f, MECH_PIPE, OP_SEND, 1, A);
+	feed_raw(f, &in);
+	feed_raw(f, &reader);
+	expect(f, "no-reader", SEVERITY_WARNING, tids, 2, "Look again");
+}
+
+/* Workers have a FIFO open for both, so as not to see its end: who opens it may come any time. */
+static void test_fifo_for_newcomers(void **state)
+{
+	struct ev_obj o = obj_make(MECH_FIFO, 1, T0);
+	const uint32_t tids[] = {A, B, A, B};
+	struct feed *f = *state;
+
+	feed_obj(f, &o);
+	feed_hold(f, 1, A, HOLDF_READ | HOLDF_WRITE);
+	feed_hold(f, 1, B, HOLDF_READ | HOLDF_WRITE);
+	scene_blocked(f, MECH_FIFO, OP_RECV, 1, A);
+	scene_blocked(f, MECH_FIFO, OP_RECV, 1, B);
+	expect(f, "end-leak", SEVERITY_WARNING, tids, 4, "open it by name");
+}
+
 /* Three, over a pipe, a child and a file lock. */
 static void test_three_parties(void **state)
 {
@@ -459,6 +514,9 @@ int main(void)
 		T(test_deadlock),
 		T(test_no_deadlock),
 		T(test_not_at_the_same_time),
+		T(test_forked_meanwhile),
+		T(test_threads_in_turns),
+		T(test_fifo_for_newcomers),
 		T(test_three_parties),
 		T(test_idle_pollers),
 		T(test_child_with_full_pipe),
