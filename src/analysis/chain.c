@@ -232,11 +232,38 @@ static void put_own_end(struct strbuf *sb, const struct wait *w)
 		strbuf_printf(sb, ", descriptor %d", fd);
 }
 
+static bool is_among(const struct wait *const *told, size_t cnt, const struct wait *w)
+{
+	while (cnt && told[cnt - 1] != w)
+		cnt--;
+	return cnt;
+}
+
+/* The way on from w, until it comes back: not always to w, which may only lead into a circle. */
+static void put_way(struct strbuf *sb, const struct graph *g, const struct wait *w)
+{
+	const struct wait *told[CHAIN_ROWS_MAX];
+	size_t cnt = 0;
+
+	strbuf_puts(sb, "Deadlock: ");
+	while (w && cnt < CHAIN_ROWS_MAX && !is_among(told, cnt, w)) {
+		strbuf_puts(sb, !cnt ? "" : cnt == 1 ? " waits for " : ", which waits for ");
+		find_put_proc(sb, w->proc, w->tid);
+		told[cnt++] = w;
+		w = graph_next(g, w);
+	}
+	strbuf_puts(sb, cnt > 1 ? ", which waits for " : " waits for ");
+	if (w && w == told[cnt - 1])
+		strbuf_puts(sb, "itself");
+	else if (w)
+		find_put_proc(sb, w->proc, w->tid);
+	strbuf_puts(sb, "; nobody else can help, so one of them has to be ended.");
+}
+
 static void put_knot(struct strbuf *sb, const struct graph *g, const struct chain *c)
 {
 	const struct wait *w = c->root;
 	struct kin kin;
-	size_t cnt = 0;
 
 	if (graph_next(g, w) == w) {
 		find_put_proc(sb, w->proc, w->tid);
@@ -252,16 +279,7 @@ static void put_knot(struct strbuf *sb, const struct graph *g, const struct chai
 		kin_put(sb, g, &kin);
 		return;
 	}
-	strbuf_puts(sb, "Deadlock: ");
-	do {
-		strbuf_puts(sb, !cnt ? "" : cnt == 1 ? " waits for " : ", which waits for ");
-		find_put_proc(sb, w->proc, w->tid);
-		w = graph_next(g, w);
-	} while (w && w != c->root && ++cnt < CHAIN_ROWS_MAX);
-	strbuf_puts(sb, cnt ? ", which waits for " : " waits for ");
-	if (w)
-		find_put_proc(sb, w->proc, w->tid);
-	strbuf_puts(sb, "; nobody else can help, so one of them has to be ended.");
+	put_way(sb, g, w);
 }
 
 void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain *c)

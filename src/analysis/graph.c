@@ -151,6 +151,18 @@ static int add_untold(struct graph *g, struct proc *p)
 	return err;
 }
 
+/*
+ * Nobody told of its threads, so one of them may well go on; or all ended while we looked: then
+ * its descriptors are closed, its locks free, and whoever waits for its end is about to know.
+ */
+static bool is_free_proc(const struct graph *g, const struct graph_node *node)
+{
+	for (uint32_t i = 0; i < node->cnt; i++)
+		if (g->waits[node->at + i].kind != WAIT_ENDED)
+			return list_empty(&node->proc->tasks);
+	return true;
+}
+
 static int add_proc(struct graph *g, struct proc *p)
 {
 	struct graph_node node = {.kind = NODE_PROC, .at = (uint32_t)g->wait_cnt, .proc = p};
@@ -163,12 +175,13 @@ static int add_proc(struct graph *g, struct proc *p)
 	if (!err)
 		err = add_untold(g, p);
 	node.cnt = (uint32_t)g->wait_cnt - node.at;
-	/* nobody told of its threads, so one of them may well go on */
-	if (err || node_add(g, &node, list_empty(&p->tasks), &number) ||
+	if (err || node_add(g, &node, is_free_proc(g, &node), &number) ||
 	    hmap_put(&g->by_proc, (uintptr_t)p, (void *)(uintptr_t)(number + 1)))
 		return -ENOMEM;
+	/* a main thread that ended before the others helps nobody, and keeps nobody waiting */
 	for (uint32_t i = 0; !err && i < node.cnt; i++)
-		err = knot_edge(&g->knots, number, g->waits[node.at + i].node);
+		if (g->waits[node.at + i].kind != WAIT_ENDED)
+			err = knot_edge(&g->knots, number, g->waits[node.at + i].node);
 	return err;
 }
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "analysis/chain.h"
 #include "analysis/graph.h"
 #include "scene.h"
 
@@ -431,6 +432,52 @@ static void test_owner(void **state)
 	assert_int_equal(next_of(A), B);
 }
 
+/* A waits for two who wait for each other: the way on from A never comes back to it. */
+static void test_way_into_a_circle(void **state)
+{
+	struct feed *f = *state;
+	struct strbuf sb;
+	struct chain c;
+
+	scene_pipe(f, 1, B, A);
+	scene_pipe(f, 2, C, B);
+	scene_pipe(f, 3, B, C);
+	scene_pipe(f, 4, A, C);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 2, B);
+	scene_polls(f, C, 3, 0);
+	feed_poll(f, C, 4, POLLIN, 0);
+	build(f);
+	assert_stuck(A, true);
+	strbuf_init(&sb);
+	assert_int_equal(chain_build(&c, &graph, wait_of(A)), 0);
+	chain_verdict(&sb, &graph, &c);
+	assert_string_equal(sb.s, "Deadlock: a[10] waits for b[20], which waits for c[30], which "
+				  "waits for b[20]; nobody else can help, so one of them has to "
+				  "be ended.");
+	chain_fini(&c);
+	strbuf_fini(&sb);
+}
+
+/* It ended after those who wait were looked at: its end is what they waited for. */
+static void test_ended_meanwhile(void **state)
+{
+	struct ev_task thread = task_make(C, C + 1, 'S', WHY_LOCK, D, T0, SEEN);
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, B, A);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, A);
+	feed_task(f, B, 'Z', WHY_NONE, 0, T0, SEEN);
+	scene_waits(f, D, WHY_CHILD, C);
+	feed_task(f, C, 'Z', WHY_NONE, 0, T0, SEEN);
+	build(f);
+	assert_can(A);
+	assert_can(D);
+	feed_raw(f, &thread); /* of C only the main thread has ended */
+	build(f);
+	assert_stuck(D, true);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -454,6 +501,8 @@ int main(void)
 		T(test_lock_and_tracer),
 		T(test_threads),
 		T(test_owner),
+		T(test_way_into_a_circle),
+		T(test_ended_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
