@@ -24,7 +24,7 @@ struct why {
 	struct probe *probe;
 	struct model *model;
 	struct graph graph;
-	struct hmap told; /* tid -> since when, of --watch */
+	struct hmap told; /* tid -> when it was seen to wait, of --watch */
 	uint64_t malformed;
 	size_t found; /* of the processes that were asked for */
 };
@@ -113,11 +113,14 @@ static bool begins_chain(const struct graph *g, const struct wait *w)
 	return true;
 }
 
-/* Of --watch: has it lasted long enough, and was it not told yet? */
+/*
+ * Of --watch: has it lasted long enough, and was it not told yet? Each look finds a slightly
+ * different time for the same sleep; another sleep began after the one that was seen.
+ */
 static bool is_due(struct why *y, const struct wait *w)
 {
 	bool at_least;
-	uint64_t since = wait_since_ns(w, &at_least);
+	uint64_t since = wait_since_ns(w, &at_least), told = (uintptr_t)hmap_get(&y->told, w->tid);
 
 	if (!y->opts->watch)
 		return true;
@@ -125,9 +128,10 @@ static bool is_due(struct why *y, const struct wait *w)
 		return false;
 	if (w->outside)
 		return false;
-	if ((uintptr_t)hmap_get(&y->told, w->tid) == (uintptr_t)since)
+	if (since <= told)
 		return false;
-	return !hmap_put(&y->told, w->tid, (void *)(uintptr_t)since);
+	return !hmap_put(&y->told, w->tid,
+			 (void *)(uintptr_t)(w->task ? w->task->seen_ns : now_ns()));
 }
 
 /* Calls put for each task whose chain is to be told. Returns the first error. */
