@@ -26,6 +26,11 @@ bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
 	return ep->role == role_opposite(role);
 }
 
+bool has_end_of_file(const struct chan *c)
+{
+	return c->mech == MECH_PIPE || c->mech == MECH_FIFO;
+}
+
 int end_side(const struct chan *c, const struct proc *p, enum ep_role role)
 {
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)

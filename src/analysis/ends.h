@@ -22,6 +22,9 @@ bool holder_is_opposite(const struct chan *c, enum ep_role role, int side, const
 bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
 			  const struct endpoint *ep);
 
+/* Does who reads it see an end, once nobody has it open for writing? */
+bool has_end_of_file(const struct chan *c);
+
 /* The side that p is on, as it waits in this role; -1 not known. */
 int end_side(const struct chan *c, const struct proc *p, enum ep_role role);
 

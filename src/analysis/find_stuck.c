@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "analysis/analysis.h"
+#include "analysis/ends.h"
 #include "analysis/find.h"
 #include "analysis/kin.h"
 #include "lib/human.h"
@@ -269,7 +270,7 @@ static int report_knot(struct findings *f, const struct graph *g, const struct k
 {
 	const struct chan *c = k->first->chan;
 	struct kin kin;
-	bool pipe = c && k->one_chan && chan_shape(c) == SHAPE_PIPE && c->mech != MECH_EVENTFD;
+	bool pipe = c && k->one_chan && has_end_of_file(c);
 
 	if (pipe && k->all_recv)
 		return report_end_leak(f, g, k);

@@ -4,13 +4,14 @@
 #include <poll.h>
 
 #include "analysis/analysis.h"
+#include "analysis/ends.h"
 #include "analysis/find.h"
 
 #define HOLDERS_MAX 8 /* named in one sentence */
 
 static bool is_pipe(const struct wait *w)
 {
-	return w->chan && chan_shape(w->chan) == SHAPE_PIPE && w->chan->mech != MECH_EVENTFD;
+	return w->chan && has_end_of_file(w->chan);
 }
 
 static bool reads_pipe(const struct wait *w)

@@ -162,6 +162,21 @@ static void test_fifo_for_newcomers(void **state)
 	expect(f, "end-leak", SEVERITY_WARNING, tids, 4, "open it by name");
 }
 
+/* The same over a queue, which has no end of file. */
+static void test_queue_for_newcomers(void **state)
+{
+	struct ev_obj o = obj_make(MECH_POSIX_MQ, 1, T0);
+	const uint32_t tids[] = {A, B};
+	struct feed *f = *state;
+
+	feed_obj(f, &o);
+	feed_hold(f, 1, A, HOLDF_READ | HOLDF_WRITE);
+	feed_hold(f, 1, B, HOLDF_READ | HOLDF_WRITE);
+	scene_blocked(f, MECH_POSIX_MQ, OP_RECV, 1, A);
+	scene_blocked(f, MECH_POSIX_MQ, OP_RECV, 1, B);
+	expect(f, "deadlock", SEVERITY_WARNING, tids, 2, "opens a queue or semaphore by its name");
+}
+
 /* Three, over a pipe, a child and a file lock. */
 static void test_three_parties(void **state)
 {
@@ -517,6 +532,7 @@ int main(void)
 		T(test_forked_meanwhile),
 		T(test_threads_in_turns),
 		T(test_fifo_for_newcomers),
+		T(test_queue_for_newcomers),
 		T(test_three_parties),
 		T(test_idle_pollers),
 		T(test_child_with_full_pipe),
