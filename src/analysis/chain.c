@@ -232,6 +232,21 @@ static void put_own_end(struct strbuf *sb, const struct wait *w)
 		strbuf_printf(sb, ", descriptor %d", fd);
 }
 
+/* What it waits for, nobody but itself could give. */
+static void put_itself(struct strbuf *sb, const struct wait *w)
+{
+	const struct chan *c = w->chan;
+
+	strbuf_puts(sb, c && c->mech == MECH_FUTEX_PRIVATE
+				? " waits for itself: it has no other thread that could change "
+				: " waits for itself: nobody else has the other end of ");
+	if (c)
+		put_chan(sb, w);
+	if (c && w->in && w->in->op == OP_RECV && has_end_of_file(c))
+		put_own_end(sb, w);
+	strbuf_putc(sb, '.');
+}
+
 static bool is_among(const struct wait *const *told, size_t cnt, const struct wait *w)
 {
 	while (cnt && told[cnt - 1] != w)
@@ -267,12 +282,7 @@ static void put_knot(struct strbuf *sb, const struct graph *g, const struct chai
 
 	if (graph_next(g, w) == w) {
 		find_put_proc(sb, w->proc, w->tid);
-		strbuf_puts(sb, " waits for itself: nobody else has the other end of ");
-		if (w->chan)
-			put_chan(sb, w);
-		if (w->in && w->in->op == OP_RECV)
-			put_own_end(sb, w);
-		strbuf_putc(sb, '.');
+		put_itself(sb, w);
 		return;
 	}
 	if (kin_find(&kin, g, graph_knot(g, w))) {

@@ -43,61 +43,6 @@ static int node_add(struct graph *g, const struct graph_node *node, bool is_free
 	return 0;
 }
 
-enum wait_kind wait_kind_of(const struct task *t, const struct inflight *i)
-{
-	static const enum wait_kind by_why[WHY_MAX] = {
-		[WHY_SLEEP] = WAIT_SLEEP,     [WHY_CHILD] = WAIT_CHILD, [WHY_LOCK] = WAIT_LOCK,
-		[WHY_OPEN] = WAIT_OPEN,       [WHY_DISK] = WAIT_DISK,   [WHY_VFORK] = WAIT_CHILD,
-		[WHY_STOPPED] = WAIT_STOPPED, [WHY_OTHER] = WAIT_OTHER,
-	};
-
-	if (t && (t->state == 'Z' || t->state == 'X'))
-		return WAIT_ENDED;
-	if (t && (t->why == WHY_STOPPED || t->state == 'T' || t->state == 't'))
-		return WAIT_STOPPED;
-	if (t && t->why == WHY_CHILD && i && i->mech == MECH_SIGNAL)
-		return WAIT_CHILD; /* in sigsuspend, for nothing but their ends */
-	if (i && i->asleep && !(t && (t->state == 'R' || t->why == WHY_DISK)))
-		return i->op == OP_WAIT ? WAIT_POLL : WAIT_CHAN;
-	if (!t)
-		return i ? WAIT_RUNS : WAIT_UNKNOWN;
-	if (t->why != WHY_NONE)
-		return by_why[t->why];
-	if (t->state == 'R')
-		return WAIT_RUNS;
-	if (t->polls)
-		return WAIT_POLL;
-	/* asleep, and nobody says why: a call on what is no channel of ours */
-	return t->state == 'S' || t->state == '?' || t->state == 'I' ? WAIT_OTHER : WAIT_RUNS;
-}
-
-const char *wait_kind_name(enum wait_kind kind)
-{
-	static const char *const names[WAIT_KIND_MAX] = {
-		[WAIT_RUNS] = "running",
-		[WAIT_CHAN] = "blocked",
-		[WAIT_POLL] = "waiting",
-		[WAIT_SLEEP] = "asleep",
-		[WAIT_CHILD] = "waits for a child",
-		[WAIT_LOCK] = "waits for a file lock",
-		[WAIT_OPEN] = "waits to open a FIFO",
-		[WAIT_DISK] = "in disk wait",
-		[WAIT_STOPPED] = "stopped",
-		[WAIT_OTHER] = "in a call",
-		[WAIT_ENDED] = "zombie",
-		[WAIT_UNKNOWN] = "unknown",
-	};
-
-	return kind < WAIT_KIND_MAX ? names[kind] : "?";
-}
-
-const char *wait_partner(const struct wait *w)
-{
-	int32_t end = w->task ? w->task->who : 0;
-
-	return end == HOLDF_READ ? "reader" : end == HOLDF_WRITE ? "writer" : "partner";
-}
-
 /* What needs no help: it is running, or time alone will end its wait. */
 static bool is_free(struct wait *w)
 {
@@ -480,6 +425,42 @@ static int wait_edges(struct graph *g, struct wait *w)
 	}
 }
 
+static bool is_among_threads(const struct wait *w)
+{
+	return w->kind == WAIT_CHAN && w->chan && w->chan->mech == MECH_FUTEX_PRIVATE;
+}
+
+/*
+ * On from a process in a knot it goes by a thread that waits for something outside the process,
+ * if there is one: those that wait for each other say less.
+ */
+static void route_by_threads(struct graph *g)
+{
+	for (uint32_t n = 0; n < g->knots.node_cnt; n++) {
+		const struct graph_node *node = &g->nodes[n];
+
+		if (node->kind != NODE_PROC || g->knots.nodes[n].knot == KNOT_NONE)
+			continue;
+		for (uint32_t i = node->at; i < node->at + node->cnt; i++) {
+			if (g->waits[i].kind == WAIT_ENDED || is_among_threads(&g->waits[i]))
+				continue;
+			g->knots.nodes[n].next = g->waits[i].node;
+			break;
+		}
+	}
+}
+
+/* A thread that waits for any of its process does not wait for itself, while there are others. */
+static const struct wait *other_thread(const struct graph *g, const struct wait *w)
+{
+	const struct graph_node *p = &g->nodes[proc_node(g, w->proc)];
+
+	for (uint32_t i = p->at; i < p->at + p->cnt; i++)
+		if (&g->waits[i] != w && g->waits[i].kind != WAIT_ENDED)
+			return &g->waits[i];
+	return w;
+}
+
 int graph_build(struct graph *g, const struct model *m)
 {
 	int err;
@@ -493,7 +474,10 @@ int graph_build(struct graph *g, const struct model *m)
 			err = add_proc(g, p);
 	for (size_t i = 0; !err && i < g->wait_cnt; i++)
 		err = wait_edges(g, &g->waits[i]);
-	return err ? err : knot_solve(&g->knots);
+	err = err ? err : knot_solve(&g->knots);
+	if (!err)
+		route_by_threads(g);
+	return err;
 }
 
 void graph_fini(struct graph *g)
@@ -539,6 +523,7 @@ uint32_t graph_knot(const struct graph *g, const struct wait *w)
 const struct wait *graph_next(const struct graph *g, const struct wait *w)
 {
 	uint32_t at = g->knots.nodes[w->node].next;
+	const struct wait *next;
 
 	/* a task, an end, a process, a task: never more than three steps */
 	while (at != KNOT_NONE && g->nodes[at].kind != NODE_TASK) {
@@ -546,7 +531,10 @@ const struct wait *graph_next(const struct graph *g, const struct wait *w)
 			return &g->waits[g->nodes[at].at];
 		at = g->knots.nodes[at].next;
 	}
-	return at == KNOT_NONE ? NULL : &g->waits[g->nodes[at].at];
+	if (at == KNOT_NONE)
+		return NULL;
+	next = &g->waits[g->nodes[at].at];
+	return next == w && is_among_threads(w) ? other_thread(g, w) : next;
 }
 
 static size_t helper_put(struct proc *p, struct proc **out, size_t max, size_t cnt)
@@ -575,19 +563,4 @@ size_t graph_helpers(const struct graph *g, const struct wait *w, struct proc **
 			cnt = helper_put(g->nodes[g->knots.to[p]].proc, out, max, cnt);
 	}
 	return cnt;
-}
-
-uint64_t wait_since_ns(const struct wait *w, bool *at_least)
-{
-	const struct inflight *in = w->in;
-
-	*at_least = false;
-	if (w->kind == WAIT_RUNS || w->kind == WAIT_UNKNOWN)
-		return 0;
-	if (in && !in->before_attach && (w->kind == WAIT_CHAN || w->kind == WAIT_POLL))
-		return in->seen_ns - (in->blocked_ns < in->seen_ns ? in->blocked_ns : 0);
-	*at_least = true;
-	if (w->task && w->task->since_ns)
-		return w->task->since_ns;
-	return in ? in->enter_ns : 0;
 }

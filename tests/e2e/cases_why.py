@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from cases_stuck import start_stuck
 from lib import case, children, wait_for
@@ -227,6 +228,47 @@ def why_idle(t):
         t.equal("stuck", [], [w for w in report["why"] if w["pid"] in pids])
     one = why(t, kids[2])["why"][0]
     t.equal("root", (kids[0], "asleep"), (one["root"]["pid"], one["root"]["state"]))
+
+
+JOINS = """
+import os, threading
+r, w = os.pipe()
+t = threading.Thread(target=os.read, args=(r, 1))
+t.start()
+t.join()
+"""
+
+
+@case()
+def why_join(t):
+    """The main thread waits for another: it is up to that one."""
+    p = t.start([sys.executable, "-c", JOINS])
+    other = wait_for("a thread", lambda: [int(tid) for tid in os.listdir(f"/proc/{p.pid}/task")
+                                          if int(tid) != p.pid])[0]
+    wait_for("both asleep", lambda: all(open(f"/proc/{p.pid}/task/{tid}/syscall").read()[0] != "r"
+                                        for tid in (p.pid, other)))
+    one = why(t, p.pid)["why"][0]
+    t.equal("the chain", [p.pid, other, other], [row["tid"] for row in one["chain"]])
+    t.ok("verdict", f"/{other}], which waits for itself" in one["verdict"], one["verdict"])
+
+
+@case()
+def why_watch(t):
+    """What lasts is told once, however often it is looked at."""
+    pid = start_stuck(t, "leak")["stuck"][0]["pid"]
+    path = t.path("told")
+    with open(path, "wb") as out:
+        p = t.start([t.ipcspy, "why", "--watch=1", str(pid)], stdout=out)
+
+    def told():
+        with open(path, encoding="utf-8") as f:
+            return f.read().count("waits for itself: ")
+
+    wait_for("the first time", told, timeout=30)
+    time.sleep(3)
+    p.send_signal(signal.SIGINT)
+    p.wait(30)
+    t.equal("told", 1, told())
 
 
 @case()

@@ -400,11 +400,46 @@ static void test_threads(void **state)
 	build(f);
 	assert_stuck(A, true);
 	assert_int_equal(graph_knot(&graph, wait_of(A)), graph_knot(&graph, wait_of(A + 1)));
+	assert_int_equal(next_of(A), A + 1);
+	assert_int_equal(next_of(A + 1), A);
 	t.hdr.tid = A + 2;
 	t.state = 'R';
 	feed_raw(f, &t);
 	build(f);
 	assert_can(A);
+}
+
+/* The main thread joins another, and that one reads a pipe of which the process has both ends. */
+static void test_join(void **state)
+{
+	struct feed *f = *state;
+	struct ev_inflight in = {
+		.hdr = {.kind = EV_INFLIGHT,
+			.len = sizeof(in),
+			.pid = A,
+			.tid = A,
+			.flags = OPF_TARGET | OPF_ASLEEP,
+			.ts_ns = SEEN},
+		.chan = 9,
+		.enter_ns = T0,
+		.op = OP_RECV,
+		.mech = MECH_FUTEX_PRIVATE,
+	};
+	struct ev_task t = task_make(A, A, 'S', WHY_NONE, 0, T0, SEEN);
+
+	scene_pipe(f, 1, A, A);
+	for (uint32_t i = 0; i < 3; i++) {
+		in.hdr.tid = t.hdr.tid = A + i;
+		in.chan = i == 2 ? 1 : 9;
+		in.mech = i == 2 ? MECH_PIPE : MECH_FUTEX_PRIVATE;
+		feed_raw(f, &in);
+		feed_raw(f, &t);
+	}
+	build(f);
+	assert_stuck(A, true);
+	assert_int_equal(next_of(A), A + 2);
+	assert_int_equal(next_of(A + 1), A + 2);
+	assert_int_equal(next_of(A + 2), A + 2);
 }
 
 /* What the kernel knows to have the lock, and nobody else. */
@@ -500,6 +535,7 @@ int main(void)
 		T(test_waits_for_signals),
 		T(test_lock_and_tracer),
 		T(test_threads),
+		T(test_join),
 		T(test_owner),
 		T(test_way_into_a_circle),
 		T(test_ended_meanwhile),
