@@ -131,7 +131,7 @@ static void put_call(struct strbuf *sb, const struct wait *w)
 
 static void put_chan(struct strbuf *sb, const struct wait *w)
 {
-	strbuf_printf(sb, "%s %s", mech_name(w->chan->mech), w->chan->name);
+	find_put_chan(sb, w->chan);
 }
 
 void wait_put(struct strbuf *sb, const struct wait *w)
@@ -188,7 +188,7 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 		strbuf_puts(sb, "has ended, and its parent has not taken note of it");
 		return;
 	case WAIT_UNKNOWN:
-		strbuf_puts(sb, "could not be looked at");
+		strbuf_puts(sb, "ended just now, or could not be looked at");
 		return;
 	default:
 		strbuf_puts(sb, wait_kind_name(w->kind));

@@ -23,6 +23,9 @@ int find_prove(struct finding *f, struct proc *p, uint32_t tid, const struct cha
 /* The text becomes the finding's; sb is used up. Returns 0 or -ENOMEM. */
 int find_say(struct finding *f, struct strbuf *sb);
 
+/* Mechanism and name; most names begin with the mechanism: then only that. */
+void find_put_chan(struct strbuf *sb, const struct chan *c);
+
 /* "comm[pid]", "comm[pid/tid]" */
 void find_put_proc(struct strbuf *sb, const struct proc *p, uint32_t tid);
 

@@ -78,15 +78,16 @@ static int prove(struct finding *f, const struct graph *g, const struct knot *k)
 
 static void put_what(struct strbuf *sb, const struct wait *w)
 {
-	if (w->kind == WAIT_CHAN && w->chan)
-		strbuf_printf(sb, "%s %s %s", w->in->op == OP_SEND ? "sends to" : "receives from",
-			      mech_name(w->chan->mech), w->chan->name);
-	else if (w->kind == WAIT_POLL)
+	if (w->kind == WAIT_CHAN && w->chan) {
+		strbuf_puts(sb, w->in->op == OP_SEND ? "sends to " : "receives from ");
+		find_put_chan(sb, w->chan);
+	} else if (w->kind == WAIT_POLL) {
 		strbuf_puts(sb, "polls");
-	else if (w->kind == WAIT_STOPPED)
+	} else if (w->kind == WAIT_STOPPED) {
 		strbuf_puts(sb, "is stopped");
-	else
+	} else {
 		strbuf_puts(sb, wait_kind_name(w->kind));
+	}
 }
 
 /* "a[1] receives from pipe x and waits for b[2], b[2] ... " */

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/analysis.h"
 #include "analysis/find.h"
 #include "lib/human.h"
 #include "lib/vec.h"
+#include "model/mech.h"
 
 const char *severity_name(enum severity s)
 {
@@ -48,6 +50,16 @@ void find_put_proc(struct strbuf *sb, const struct proc *p, uint32_t tid)
 {
 	strbuf_puts(sb, p->comm);
 	human_task(sb, p->pid, tid);
+}
+
+void find_put_chan(struct strbuf *sb, const struct chan *c)
+{
+	const char *mech = mech_name(c->mech);
+	size_t len = strlen(mech);
+
+	if (strncmp(c->name, mech, len) || c->name[len] != ':')
+		strbuf_printf(sb, "%s ", mech);
+	strbuf_puts(sb, c->name);
 }
 
 /* What is stuck comes first. */

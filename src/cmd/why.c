@@ -9,8 +9,10 @@
 #include "cmd/cmd.h"
 #include "cmd/output.h"
 #include "cmd/signals.h"
+#include "cmd/told.h"
 #include "event/event.h"
 #include "export/why_json.h"
+#include "lib/human.h"
 #include "probe/probe.h"
 #include "view/why.h"
 
@@ -24,7 +26,8 @@ struct why {
 	struct probe *probe;
 	struct model *model;
 	struct graph graph;
-	struct hmap told; /* tid -> when it was seen to wait, of --watch */
+	struct told told; /* of --watch */
+	bool looked;      /* at least once */
 	uint64_t malformed;
 	size_t found; /* of the processes that were asked for */
 };
@@ -120,18 +123,17 @@ static bool begins_chain(const struct graph *g, const struct wait *w)
 static bool is_due(struct why *y, const struct wait *w)
 {
 	bool at_least;
-	uint64_t since = wait_since_ns(w, &at_least), told = (uintptr_t)hmap_get(&y->told, w->tid);
+	uint64_t since = wait_since_ns(w, &at_least), now = now_ns();
 
 	if (!y->opts->watch)
 		return true;
-	if (!since || w->timed || now_ns() - since < y->opts->watch_ns)
+	if (!since || w->timed || now < since || now - since < y->opts->watch_ns)
 		return false;
-	if (w->outside)
+	/* idle; a FIFO is another matter: open(2) is no call to wait in */
+	if (w->outside && w->kind != WAIT_OPEN)
 		return false;
-	if (since <= told)
-		return false;
-	return !hmap_put(&y->told, w->tid,
-			 (void *)(uintptr_t)(w->task ? w->task->seen_ns : now_ns()));
+	return !told_has(&y->told, w) &&
+	       !told_add(&y->told, w, since, w->task ? w->task->seen_ns : now);
 }
 
 /* Calls put for each task whose chain is to be told. Returns the first error. */
@@ -154,7 +156,8 @@ static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
 		size_t cnt = 0;
 
 		if (!w) {
-			cmd_error("no process %u, or it ended just now", pid);
+			if (!y->looked) /* else it has ended while it was watched */
+				cmd_error("no process %u, or it ended just now", pid);
 			continue;
 		}
 		y->found++;
@@ -164,6 +167,35 @@ static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
 			if (&threads[k] != w && !graph_can_go_on(g, &threads[k]))
 				err = put(y, &threads[k]);
 	}
+	return err;
+}
+
+/* What is left to read in the morning says when it was. */
+static void put_time(struct strbuf *sb)
+{
+	time_t now = time(NULL);
+	char buf[32];
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) && strftime(buf, sizeof(buf), "%F %T", &tm))
+		strbuf_printf(sb, "%s\n", buf);
+}
+
+/* Of --watch: what was told and is over. */
+static int put_over(struct why *y)
+{
+	struct strbuf over;
+	int err;
+
+	strbuf_init(&over);
+	told_sweep(&y->told, &y->graph, now_ns(), &y->out.text.style, &over);
+	err = over.err;
+	if (!err && over.len) {
+		strbuf_putc(sink_buf(&y->out.sink), '\n');
+		put_time(sink_buf(&y->out.sink));
+		strbuf_puts(sink_buf(&y->out.sink), over.s);
+	}
+	strbuf_fini(&over);
 	return err;
 }
 
@@ -177,6 +209,8 @@ static int put_text(struct why *y, const struct wait *w)
 	if (y->out.head_done)
 		strbuf_putc(sb, '\n');
 	y->out.head_done = true;
+	if (y->opts->watch)
+		put_time(sb);
 	err = why_text(&y->out.sink, &y->out.text, &y->graph, w);
 	return err ? err : output_flush(&y->out);
 }
@@ -208,8 +242,9 @@ static int tell_json(struct why *y)
 static int tell_text(struct why *y)
 {
 	struct strbuf *sb = sink_buf(&y->out.sink);
-	int err = each(y, put_text);
+	int err = y->opts->watch ? put_over(y) : 0;
 
+	err = err ? err : each(y, put_text);
 	if (err || !y->opts->all || y->opts->watch)
 		return err;
 	if (!y->found)
@@ -236,10 +271,21 @@ static int watch(struct why *y)
 		nanosleep(&every, NULL);
 		if (signals_stop())
 			break;
+		y->looked = true;
 		err = look(y);
 		err = err ? err : tell(y);
 	}
 	return err;
+}
+
+/* It may say nothing for long. */
+static void put_intent(struct why *y)
+{
+	struct strbuf *sb = sink_buf(&y->out.sink);
+
+	strbuf_puts(sb, "Looking every second for who waits longer than ");
+	human_ns(sb, y->opts->watch_ns);
+	strbuf_puts(sb, "; Ctrl-C ends it.\n");
 }
 
 static int run(struct why *y)
@@ -250,6 +296,8 @@ static int run(struct why *y)
 		cmd_error("%s", y->probe ? probe_error(y->probe) : strerror(-err));
 		return EXIT_ERROR;
 	}
+	if (y->opts->watch && y->out.terminal)
+		put_intent(y);
 	err = tell(y);
 	if (!err && y->opts->watch)
 		err = watch(y);
@@ -257,7 +305,7 @@ static int run(struct why *y)
 		cmd_error("cannot tell: %s", strerror(-err));
 		return EXIT_ERROR;
 	}
-	return y->opts->pid_cnt && !y->found ? EXIT_ERROR : EXIT_WHOLE;
+	return y->opts->pid_cnt && !y->found && !y->looked ? EXIT_ERROR : EXIT_WHOLE;
 }
 
 static int why(const struct opts *o)
@@ -265,7 +313,6 @@ static int why(const struct opts *o)
 	struct why y = {.opts = o};
 	int err, status = EXIT_ERROR;
 
-	hmap_init(&y.told);
 	err = output_open(&y.out, o);
 	if (!err)
 		err = signals_init(0);
@@ -276,7 +323,7 @@ static int why(const struct opts *o)
 	graph_fini(&y.graph);
 	model_free(y.model);
 	probe_free(y.probe);
-	hmap_fini(&y.told);
+	told_fini(&y.told);
 	output_close(&y.out);
 	return status;
 }

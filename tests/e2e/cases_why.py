@@ -279,3 +279,42 @@ def why_errors(t):
     t.run([t.ipcspy, "why"], expect=2)
     t.run([t.ipcspy, "why", "x"], expect=2)
     t.run([t.ipcspy, "why", "-a", "1"], expect=2)
+
+
+@case()
+def why_watch(t):
+    """What lasts is told once, and when it is over; the end of who is watched is the end."""
+    p = t.start(["bash", "-c", "yes | cat | tail -c 1"], stdout=subprocess.DEVNULL)
+    kids = wait_for("three stages", lambda: len(children(p.pid)) == 3 and children(p.pid))
+    wait_for("their programs", lambda: open(f"/proc/{kids[1]}/comm").read() == "cat\n")
+    os.kill(kids[1], signal.SIGSTOP)
+    wait_for("the stop", lambda: state_of(kids[1]) == "T")
+    wait_for("a full pipe", lambda: state_of(kids[0]) == "S")
+    w = t.start([t.ipcspy, "why", "--watch=.5", str(kids[0])])
+    wait_for("a chain", lambda: b"kill -CONT" in os.pread(w.files[0].fileno(), 10000, 0))
+    time.sleep(2.5)
+    os.kill(kids[1], signal.SIGCONT)
+    wait_for("its end", lambda: b" goes on, after" in os.pread(w.files[0].fileno(), 10000, 0))
+    os.kill(kids[0], signal.SIGKILL)
+    r = t.end(w)
+    t.equal("exit status", 0, r.status, r.err.decode())
+    t.equal("chains that were told", 1, r.text.count("is blocked in write to pipe:"), r.text)
+    t.equal("chains that are over", 1, r.text.count(f"yes[{kids[0]}] goes on, after at least "),
+            r.text)
+    t.equal("nothing on stderr", b"", r.err)
+
+
+@case()
+def why_watch_healthy(t):
+    """Somebody asleep, and somebody who serves: nothing to tell."""
+    idle = t.start([sys.executable, "-c", "import select; e = select.epoll(); e.poll()"])
+    p = t.start(["sleep", "3"])
+    w = t.start([t.ipcspy, "why", "--watch=.3", str(p.pid), str(idle.pid)])
+    p.wait(20)
+    time.sleep(1.5)
+    t.equal("it still looks at the other", None, w.poll())
+    idle.kill()
+    idle.wait()
+    r = t.end(w)
+    t.equal("exit status", 0, r.status, r.err.decode())
+    t.equal("output", "", r.text)

@@ -78,7 +78,7 @@ static void test_deadlock(void **state)
 
 	two(f);
 	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 2,
-	       "a[10] sends to pipe pipe:[1] and waits for b[20], b[20] receives from "
+	       "a[10] sends to pipe:[1] and waits for b[20], b[20] receives from "
 	       "unix-stream unix:[2] and waits for a[10]. Nobody");
 }
 
