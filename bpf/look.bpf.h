@@ -145,6 +145,23 @@ static __always_inline __u32 call_of(struct task_struct *task, struct pt_regs *r
 #define NSEC_PER_SEC  1000000000ull
 #define CLOCK_ID_LAST 11
 
+/* Until when a poll that is gone on with waits. */
+static __always_inline __u64 poll_until_ns(const struct restart_block *b)
+{
+	const struct restart_block___parts *parts = (const void *)b;
+	const struct restart_block___end *end = (const void *)b;
+	__u64 sec = 0, nsec = 0;
+
+	if (bpf_core_field_exists(end->poll.end_time)) {
+		KREAD(&sec, (__u64 *)&end->poll.end_time.tv_sec);
+		KREAD(&nsec, (__u64 *)&end->poll.end_time.tv_nsec);
+	} else {
+		KREAD(&sec, (__u64 *)&parts->poll.tv_sec);
+		KREAD(&nsec, (__u64 *)&parts->poll.tv_nsec);
+	}
+	return sec < ~0ull / NSEC_PER_SEC - 1 ? sec * NSEC_PER_SEC + nsec : 0;
+}
+
 /*
  * Which call restart_syscall(2) goes on with: the registers are still those with which that one
  * was entered, so poll is known by its own two arguments. A futex's block begins with its
@@ -153,7 +170,7 @@ static __always_inline __u32 call_of(struct task_struct *task, struct pt_regs *r
 static __always_inline void look_restart(struct look_task *l, struct task_struct *task)
 {
 	const struct restart_block *b = &task->restart_block;
-	__u64 ufds = 0, sec = 0, nsec = 0;
+	__u64 ufds = 0;
 	int nfds = 0, timed = 0, clock = 0, type = 0;
 
 	KREAD(&ufds, (__u64 *)&b->poll.ufds);
@@ -162,11 +179,9 @@ static __always_inline void look_restart(struct look_task *l, struct task_struct
 	if (ufds == l->args[0]) {
 		if (nfds != (int)l->args[1])
 			return;
-		KREAD(&sec, (__u64 *)&b->poll.tv_sec);
-		KREAD(&nsec, (__u64 *)&b->poll.tv_nsec);
 		l->task.hdr.flags |= LOOKF_POLL;
-		if (timed && sec < ~0ull / NSEC_PER_SEC - 1)
-			l->task.until_ns = sec * NSEC_PER_SEC + nsec;
+		if (timed)
+			l->task.until_ns = poll_until_ns(b);
 		return;
 	}
 	KREAD(&clock, &b->nanosleep.clockid);

@@ -416,8 +416,24 @@ struct restart_block {
 		void *ufds;
 		int nfds;
 		int has_timeout;
+	} poll;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct restart_block___parts { /* 6.18 */
+	struct {
 		unsigned long tv_sec;
 		unsigned long tv_nsec;
+	} poll;
+};
+
+struct restart_block___end { /* 7.3 */
+	struct {
+		struct timespec64 end_time;
 	} poll;
 };
 
