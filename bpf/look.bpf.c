@@ -7,7 +7,7 @@
  * iterator. Who holds what is told by snap_files() and snap_maps().
  */
 #include "look.bpf.h"
-#include "op.bpf.h"
+#include "splice.bpf.h"
 
 /* Every process. */
 SEC("iter/task")
@@ -92,6 +92,24 @@ static __always_inline __u64 look_arg(const struct look_task *l, __u8 i)
 	return i == 2 ? l->args[2] : i == 1 ? l->args[1] : l->args[0];
 }
 
+/* As enter_splice() has it. */
+static __always_inline bool look_splice(struct objref *o, struct task_struct *task,
+					const struct look_task *l,
+					const volatile struct ipcspy_sys *row, __u8 *op)
+{
+	bool both = row->out_arg != ARG_NONE;
+	__u64 in = look_arg(l, row->in_arg);
+
+	*op = both || !file_writable(look_file(task, in)) ? OP_RECV : OP_SEND;
+	if (look_fd(o, task, in) && (!both || !has_data(o)))
+		return true;
+	if (both && look_fd(o, task, look_arg(l, row->out_arg))) {
+		*op = OP_SEND;
+		return true;
+	}
+	return both && look_fd(o, task, in);
+}
+
 #define LOOK_NOTHING 0 /* it waits for no channel that is known here */
 #define LOOK_HELD    1 /* for one that a descriptor stands for: described with who holds it */
 #define LOOK_OTHER   2 /* for one that is still to be described */
@@ -132,13 +150,7 @@ static __always_inline int look_object(struct objref *o, struct task_struct *tas
 	case FAM_MMSG:
 		return look_fd(o, task, l->args[0]) ? LOOK_HELD : LOOK_NOTHING;
 	case FAM_SPLICE:
-		if (look_fd(o, task, look_arg(l, row->in_arg))) {
-			*op = OP_RECV;
-			return LOOK_HELD;
-		}
-		return row->out_arg != ARG_NONE && look_fd(o, task, look_arg(l, row->out_arg))
-			       ? LOOK_HELD
-			       : LOOK_NOTHING;
+		return look_splice(o, task, l, row, op) ? LOOK_HELD : LOOK_NOTHING;
 	}
 	return LOOK_NOTHING;
 }

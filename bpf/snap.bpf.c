@@ -5,10 +5,8 @@
  * iterator, not to the ring.
  */
 #include "look.bpf.h"
+#include "splice.bpf.h"
 #include "wake.bpf.h"
-
-#define FMODE_READ  0x1
-#define FMODE_WRITE 0x2
 
 /* 1: only targets, and what they hold becomes watched; 0: everybody, what is watched. */
 volatile __u32 snap_targets;
@@ -111,7 +109,35 @@ static __always_inline bool adopt_futex(struct objref *o, struct task_struct *ta
 	return !futex_resolve(o, task, SYS_ARG0(regs), private) && futex_admit(o, task, target);
 }
 
-/* The object that the call waits for; splice: whichever side is a channel. */
+/* What a splice waits for: as enter_splice() has it. */
+static __always_inline bool adopt_splice(struct objref *o, struct task_struct *task,
+					 struct task_ctx *t, const volatile struct ipcspy_sys *row,
+					 struct pt_regs *regs, bool *out_side)
+{
+	struct fd_ref in = fd_ref(task, sys_arg(regs, row->in_arg)), out;
+
+	if (object_of_fd(o, task, t, &in, NULL) && (row->out_arg == ARG_NONE || !has_data(o)))
+		return true;
+	if (row->out_arg == ARG_NONE)
+		return false;
+	out = fd_ref(task, sys_arg(regs, row->out_arg));
+	*out_side = object_of_fd(o, task, t, &out, NULL);
+	return *out_side || object_of_fd(o, task, t, &in, NULL);
+}
+
+/* What it does there. */
+static __always_inline __u8 adopted_op(struct task_struct *task,
+				       const volatile struct ipcspy_sys *row, struct pt_regs *regs)
+{
+	if (row->fam != FAM_SPLICE)
+		return row->op;
+	return row->out_arg == ARG_NONE &&
+			       file_writable(file_of_fd(task, sys_arg(regs, row->in_arg)))
+		       ? OP_SEND
+		       : OP_RECV;
+}
+
+/* The object that the call waits for. */
 static __always_inline bool adopt_object(struct objref *o, struct task_struct *task,
 					 struct task_ctx *t, const volatile struct ipcspy_sys *row,
 					 struct pt_regs *regs, bool *out_side)
@@ -132,14 +158,9 @@ static __always_inline bool adopt_object(struct objref *o, struct task_struct *t
 		signal_resolve(o, task);
 		return row->op == OP_RECV && object_admit(o, task, is_target(t));
 	}
-	if (row->fam != FAM_SPLICE)
-		return object_of_fd(o, task, t, &at, NULL);
-	at = fd_ref(task, sys_arg(regs, row->in_arg));
-	if (object_of_fd(o, task, t, &at, NULL))
-		return true;
-	*out_side = true;
-	at = fd_ref(task, sys_arg(regs, row->out_arg));
-	return row->out_arg != ARG_NONE && object_of_fd(o, task, t, &at, NULL);
+	if (row->fam == FAM_SPLICE)
+		return adopt_splice(o, task, t, row, regs, out_side);
+	return object_of_fd(o, task, t, &at, NULL);
 }
 
 /*
@@ -165,7 +186,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	if (row->fam == FAM_NONE || (row->fam == FAM_CTL && row->how >= CTL_PAIR0) ||
 	    !adopt_object(&o, task, t, row, regs, &out_side))
 		return false;
-	in = op_begin(t, task, nr, row->op, OPF_BEFORE_ATTACH);
+	in = op_begin(t, task, nr, adopted_op(task, row, regs), OPF_BEFORE_ATTACH);
 	if (!in)
 		return false;
 	in->how = row->how;

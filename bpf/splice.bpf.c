@@ -6,19 +6,7 @@
  *
  * One call is an operation on each side that is a channel.
  */
-#include "op.bpf.h"
-
-#define FMODE_READ  0x1
-#define FMODE_WRITE 0x2
-
-static __always_inline bool fd_writable(struct task_struct *task, __u32 fd)
-{
-	struct file *file = (void *)file_of_fd(task, fd);
-	__u32 mode = 0;
-
-	KREAD(&mode, &file->f_mode);
-	return mode & FMODE_WRITE;
-}
+#include "splice.bpf.h"
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
@@ -28,14 +16,13 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 	struct task_ctx *t = task_find(task);
 	struct inflight *in = NULL;
 	struct objref o = {};
-	struct sample s = {};
 	struct fd_ref at;
-	__u8 op = row->op;
+	__u8 op = OP_RECV;
 
 	if (is_ignored(task, is_target(t)))
 		return 0;
-	if (row->out_arg == ARG_NONE)
-		op = fd_writable(task, sys_arg(regs, row->in_arg)) ? OP_SEND : OP_RECV;
+	if (row->out_arg == ARG_NONE && file_writable(file_of_fd(task, sys_arg(regs, row->in_arg))))
+		op = OP_SEND;
 	at = fd_ref(task, sys_arg(regs, row->in_arg));
 	if (object_of_fd(&o, task, t, &at, NULL)) {
 		in = op_begin(t, task, nr, op, 0);
@@ -48,15 +35,15 @@ int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
 	at = fd_ref(task, sys_arg(regs, row->out_arg));
 	if (!object_of_fd(&o, task, t, &at, NULL))
 		return 0;
-	/* What it will sleep for: data as long as the source has none, else room. */
-	if (in)
-		object_sample_call(&s, &in->a, OP_RECV);
-	else
-		in = op_begin(t, task, nr, op, 0);
-	if (!in)
-		return 0;
+	if (in) {
+		in->sleep_on_b = has_data(&in->a);
+	} else {
+		in = op_begin(t, task, nr, row->op, 0);
+		if (!in)
+			return 0;
+		in->sleep_on_b = 1;
+	}
 	in->b = o;
-	in->sleep_on_b = !(s.flags & OPF_EMPTY);
 	return 0;
 }
 

@@ -271,6 +271,50 @@ def why_watch(t):
     t.equal("told", 1, told())
 
 
+# From one pipe to another: the first is full or empty, nobody reads the second.
+SPLICES = """
+import os, sys, time
+def child(what, *ends):
+    if not os.fork():
+        for fd in {*a, *b} - set(ends):
+            os.close(fd)
+        what()
+def write():
+    while sys.argv[1] == "full":
+        os.write(a[1], bytes(4096))
+    time.sleep(1000)
+def splice():
+    while True:
+        os.splice(a[0], b[1], 65536)
+a, b = os.pipe(), os.pipe()
+child(write, a[1])
+child(splice, a[0], b[1])
+child(lambda: time.sleep(1000), b[0])
+for fd in (*a, *b):
+    os.close(fd)
+os.wait()
+"""
+
+
+@case(params=[("full", "send", 2), ("empty", "recv", 0)])
+def why_splice(t, source, operation, partner):
+    """Who moves bytes along waits for data while there are none, else for room."""
+    p = t.start([sys.executable, "-c", SPLICES, source])
+    kids = wait_for("three stages", lambda: len(children(p.pid)) == 3 and children(p.pid))
+    writer, mover, _ = kids
+    wait_for("all asleep", lambda: [state_of(pid) for pid in kids] == ["S"] * 3 and
+             open(f"/proc/{mover}/wchan").read() != "0" and (
+                 source == "empty" or "pipe" in open(f"/proc/{writer}/wchan").read()))
+    one = why(t, mover)["why"][0]
+    t.equal("chain", [(mover, operation), (kids[partner], None)],
+            [(row["pid"], row["operation"]) for row in one["chain"]])
+    t.equal("findings", [], kinds(why(t, "-a"), kids))
+    report = t.trace("-p", str(mover), "-d", "1").report
+    t.equal("traced", [(operation, [kids[partner]])],
+            [(b["operation"], [w["pid"] for w in b["waits_for"]])
+             for b in report["blocked_now"] if b["pid"] == mover])
+
+
 @case()
 def why_errors(t):
     """Processes that are not there, and nonsense."""
