@@ -93,7 +93,10 @@ static __always_inline void seq_inflight(struct seq_file *seq, struct task_struc
 	e.nr = in->nr;
 	e.op = op;
 	e.mech = o->mech;
-	e.owner_pid = lock_owner(task, is_futex(o->mech));
+	if (o->mech == MECH_SYSV_MSG && op == OP_SEND) /* whereas anybody may send */
+		e.owner_pid = msgqueue_receiver(o);
+	else
+		e.owner_pid = lock_owner(task, is_futex(o->mech));
 	bpf_seq_write(seq, &e, sizeof(e));
 }
 

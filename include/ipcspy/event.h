@@ -224,8 +224,8 @@ struct ev_inflight {
 	__u16 nr;
 	__u8 op;
 	__u8 mech;
-	/* Where the kernel knows, else 0: who has the lock that it waits for; in a look, who
-	 * received last from the full System V queue. */
+	/* Where the kernel knows, else 0: who has the lock that it waits for; who received last
+	 * from the full System V queue. */
 	__u32 owner_pid;
 };
 

@@ -9,20 +9,30 @@
 /* Who shares memory for less than this may not have come to its first wake-up. */
 #define LONG_ENOUGH_NS 500000000ull
 
-/* Does this user count? A parent that only made the memory for its children does not. */
-static bool counts(const struct shm_user *user, bool parents)
+/* Who slept ever since the trace began has written nothing. Of who ended it is not known. */
+static bool ran(const struct model *m, const struct proc *p)
 {
-	return user->writes && (parents || !user->parent);
+	bool slept = !list_empty(&p->tasks);
+
+	list_for_each (t, &p->tasks, struct task, in_proc)
+		slept = slept && t->state != 'R' && t->since_ns && t->since_ns < model_start_ns(m);
+	return !slept;
 }
 
-/* How many write; *groups: whether some of them have nothing in common. */
-static size_t writers(const struct shm_users *u, bool parents, bool *apart)
+/* Does this user count? A parent that only made the memory for its children does not. */
+static bool counts(const struct model *m, const struct shm_user *user, bool parents)
+{
+	return user->writes && (parents || !user->parent) && ran(m, user->proc);
+}
+
+/* How many write; *apart: whether some of them have nothing in common. */
+static size_t writers(const struct model *m, const struct shm_users *u, bool parents, bool *apart)
 {
 	size_t cnt = 0, group = 0;
 
 	*apart = false;
 	for (size_t i = 0; i < u->user_cnt; i++) {
-		if (!counts(&u->users[i], parents))
+		if (!counts(m, &u->users[i], parents))
 			continue;
 		if (!cnt)
 			group = u->users[i].group;
@@ -75,7 +85,7 @@ static int report_writers(struct findings *f, const struct model *m, const struc
 	int err = new ? say_unsynchronised(new, c, cnt, ns) : -ENOMEM;
 
 	for (size_t i = 0; !err && i < u->user_cnt; i++)
-		if (counts(&u->users[i], parents))
+		if (counts(m, &u->users[i], parents))
 			err = find_prove(new, u->users[i].proc, 0, c, -1);
 	return err;
 }
@@ -95,10 +105,10 @@ int find_unsynchronised_shm(struct findings *f, const struct model *m, const str
 	if (chan_shape(c) != SHAPE_MEMORY || c->folded || model_posix_semaphore(c))
 		return 0;
 	err = shm_users_init(&u, m, c);
-	cnt = err ? 0 : writers(&u, parents, &apart);
+	cnt = err ? 0 : writers(m, &u, parents, &apart);
 	if (!err && cnt < 2) {
 		parents = true;
-		cnt = writers(&u, parents, &apart);
+		cnt = writers(m, &u, parents, &apart);
 	}
 	if (cnt >= 2 && apart && !has_inside(&u))
 		err = report_writers(f, m, c, &u, parents, cnt);

@@ -206,6 +206,51 @@ def scen_five_stages(t):
     t.equal("whom all waited for", work, [(report["culprit"] or {}).get("pid")])
 
 
+@case(params=[("deadlock",), ("deadlock", "--parties", "5"), ("deadlock", "--mixed"), ("leak",),
+              ("end-leak",), ("stopped",), ("selfpipe",), ("convoy",), ("idle", "--parties", "50")])
+def scen_trace(t, *args):
+    """A trace of those who are stuck finds what one look at them does."""
+    truth = scenario(t, *args)
+    pids = {pid for pid in demo_pids(truth) if os.path.exists(f"/proc/{pid}")}
+    report = t.trace("-p", ",".join(map(str, sorted(pids))), "-d", "1").report
+    t.equal("findings above info", expected(truth), serious(report, pids))
+    t.equal("of one look", expected(truth), serious(why(t, "-a"), pids))
+
+
+def check_blame(t, report):
+    """What each caused and what nobody did is all that was measured, to the nanosecond."""
+    measured = sum(ep["blocked"]["total_ns"] + ep["blocked"]["now_ns"]
+                   for c in report["channels"] for ep in c["endpoints"]
+                   if c["mechanism"] != "signal")  # to wait for one is to be idle
+    blocked, caused = report["blocked"], sum(row["caused_ns"] for row in report["blame"])
+    t.equal("blocked time", measured, blocked["total_ns"])
+    t.equal("caused and unattributed", blocked["total_ns"], caused + blocked["unattributed_ns"])
+    for row in report["blame"]:
+        t.between(f"share of {row['comm']}", 0, 1000, row["share"])
+        t.near(f"share of {row['comm']}", 1000 * row["caused_ns"] // max(blocked["total_ns"], 1),
+               row["share"], 0, 1)
+
+
+@case(params=[("pipeline", "--stages", "5", "-n", "100"), ("pipeline", "-n", "200"),
+              ("unix-stream", "--senders", "3", "--receivers", "3", "-n", "500"),
+              ("futex", "-n", "500", "--receivers", "2"), ("mixed",)])
+def scen_blame(t, *args):
+    """Of a whole run: shares sum to the blocked time."""
+    report, _ = t.trace_demo(*args)
+    t.ok("somebody waited", report["blocked"]["total_ns"] > 0)
+    check_blame(t, report)
+
+
+@case(params=[("deadlock",), ("stopped",), ("convoy",)])
+def scen_blame_now(t, *args):
+    """The same of those who still wait."""
+    truth = scenario(t, *args)
+    pids = {pid for pid in demo_pids(truth) if os.path.exists(f"/proc/{pid}")}
+    report = t.trace("-p", ",".join(map(str, sorted(pids))), "-d", "1").report
+    t.ok("somebody waits", report["blocked"]["total_ns"] > 0)
+    check_blame(t, report)
+
+
 @case()
 def scen_shell(t):
     """A shell that waits for its child, which sleeps."""

@@ -120,6 +120,25 @@ static void two_writers_and_nothing_else(void **state)
 	feed_fini(&f);
 }
 
+/* Who sleeps all the time writes nothing. */
+static void one_of_them_sleeps(void **state)
+{
+	enum severity severity = SEVERITY_INFO;
+	struct feed f;
+	size_t procs;
+
+	(void)state;
+	begin(&f);
+	feed_map(&f, B, MAPF_READ | MAPF_WRITE, T0 + MS);
+	feed_task(&f, A, 'R', WHY_NONE, 0, 0, T0 + SEC);
+	feed_task(&f, B, 'S', WHY_SLEEP, 0, T0 - MS, T0 + SEC);
+	assert_int_equal(find(&f, T0 + SEC, &severity, &procs), 0);
+	feed_task(&f, B, 'S', WHY_SLEEP, 0, T0 + MS, T0 + SEC);
+	assert_int_equal(find(&f, T0 + SEC, &severity, &procs), 1);
+	assert_int_equal(procs, 2);
+	feed_fini(&f);
+}
+
 static void a_short_look_is_not_sure(void **state)
 {
 	enum severity severity = SEVERITY_WARNING;
@@ -238,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_writers_and_nothing_else),
 		cmocka_unit_test(a_short_look_is_not_sure),
+		cmocka_unit_test(one_of_them_sleeps),
 		cmocka_unit_test(what_all_use_is_enough),
 		cmocka_unit_test(what_others_use_too_is_not),
 		cmocka_unit_test(one_of_them_is_a_stranger),
