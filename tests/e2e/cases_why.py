@@ -326,7 +326,7 @@ def why_errors(t):
 
 
 @case()
-def why_watch(t):
+def why_watch_goes_on(t):
     """What lasts is told once, and when it is over; the end of who is watched is the end."""
     p = t.start(["bash", "-c", "yes | cat | tail -c 1"], stdout=subprocess.DEVNULL)
     kids = wait_for("three stages", lambda: len(children(p.pid)) == 3 and children(p.pid))
