@@ -135,7 +135,7 @@ static void put_proc(struct json *j, const struct model *m, const struct proc *p
 	else
 		json_null(j, "start_ns");
 	json_u64(j, "ppid", p->ppid);
-	if (p->ns_pid && p->ns_pid != p->pid)
+	if (p->ns_pid && p->ns_pid != (p->pid & ~PID_OUTSIDE))
 		json_u64(j, "ns_pid", p->ns_pid);
 	if (p->pid & PID_OUTSIDE)
 		json_u64(j, "machine_pid", p->pid & ~PID_OUTSIDE);
