@@ -281,12 +281,12 @@ def look_epoll(t):
 
 @case()
 def look_open(t):
-    """open of a FIFO: its path; its id where somebody has the other end."""
+    """open of a FIFO: its path, and the end that nobody has open."""
     path = t.path("fifo")
     os.mkfifo(path)
     pid = sleeper(t, f"{{ready}}\nos.open({path!r}, os.O_RDONLY)")
     look = Look(t, pid)
-    t.equal("why", ("open", 0), look.why(t, pid))
+    t.equal("why: nobody has it for writing", ("open", 2), look.why(t, pid))
     t.equal("length of the path", [len(path)], [r["len"] for r in look.of("open", pid)])
     relative = sleeper(t, f"os.chdir({t.dir!r})\n{{ready}}\nos.open('fifo', os.O_RDONLY)")
     look = Look(t, relative)
@@ -294,7 +294,9 @@ def look_open(t):
     os.mkfifo(t.path("long"))
     deep = os.path.join(t.dir, *["."] * 300, "long")
     pid = sleeper(t, f"{{ready}}\nos.open({deep!r}, os.O_WRONLY)")
-    t.equal("a path that is cut", [255], [r["len"] for r in Look(t, pid).of("open", pid)])
+    look = Look(t, pid)
+    t.equal("why: nobody has it for reading", ("open", 1), look.why(t, pid))
+    t.equal("a path that is cut", [255], [r["len"] for r in look.of("open", pid)])
 
 
 @case()
