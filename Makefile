@@ -123,6 +123,18 @@ $(BUILD)/tests/kernels/%: tests/kernels/%.c $(LIB_OBJ)
 
 E2E := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
 
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_OBJ)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(FUZZ_MAIN) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
+
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+# NULL + 0 is what loops over empty arrays begin with, and defined from C2y on.
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow \
+	-fno-sanitize-recover=all \
+	-DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+FUZZ_SECONDS ?= 60
+
 BENCH := $(BUILD)/tests/bench/empty.bpf.o $(patsubst %.c,$(BUILD)/%,\
 	$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
 
@@ -135,7 +147,7 @@ demo:
 ## check: install what is missing, then every test there is (as root)
 check:
 	$(Q).ci/deps
-	$(Q)for t in all lint unit selftest asan bench-quick e2e; do \
+	$(Q)for t in all lint unit selftest asan fuzz-quick bench-quick e2e; do \
 		$(MAKE) --no-print-directory -j1 WERROR=1 $$t || exit 1; done
 
 ## unit: build and run the unit and golden tests (no privileges)
@@ -154,6 +166,17 @@ e2e: all $(E2E)
 asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN='$(SANITIZE)' all unit
 	$(Q)tests/e2e/run --build $(BUILD)/asan --only '$(ASAN_E2E)'
+
+## fuzz: hostile recordings and records, FUZZ_SECONDS each
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) BUILD=$(BUILD)/fuzz SAN='$(FUZZ_FLAGS)' fuzzers
+	$(Q)tests/fuzz/run --build $(BUILD)/fuzz --seconds $(FUZZ_SECONDS)
+
+fuzzers: FUZZ_MAIN := -fsanitize=fuzzer
+fuzzers: $(FUZZ)
+
+fuzz-quick:
+	$(Q)$(MAKE) --no-print-directory FUZZ_SECONDS=10 fuzz
 
 ## bench: what ipcspy costs, beside empty programs, strace, bpftrace and perf trace (as root)
 bench: all $(BENCH)
@@ -208,7 +231,7 @@ clean:
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: force all demo check unit selftest e2e asan bench bench-quick kernels lint format vmlinux compdb install \
+.PHONY: force all demo check unit selftest e2e asan fuzz fuzzers fuzz-quick bench bench-quick kernels lint format vmlinux compdb install \
 	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \

@@ -371,6 +371,7 @@ int session_run(struct session *s)
 	if (err)
 		return probe_failed(s, err);
 	s->attached_ns = now_ns();
+	s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	if (s->on_attached)
 		s->on_attached(s);
 	if (s->command->argv)
@@ -378,6 +379,7 @@ int session_run(struct session *s)
 	if (!err)
 		err = loop(s);
 	end_err = finish(s);
+	s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - s->cpu_ns;
 	command_poll(s->command);
 	if (!end_err && s->observer)
 		end_err = observe_end(s);

@@ -51,7 +51,9 @@ struct session {
 	void (*on_attached)(const struct session *s); /* or NULL: from now on all is seen */
 	uint64_t start_ns, start_realtime_ns, end_ns;
 	uint64_t attached_ns, stopped_ns; /* between them the trace went on */
-	bool begun;                       /* output_begin() is done */
+	uint64_t
+		cpu_ns; /* that draining and the model took of a processor, since it was attached */
+	bool begun;     /* output_begin() is done */
 	uint64_t kill_at_ns; /* 0, or when to stop waiting for a command that was told to end */
 	uint64_t events, malformed;
 	int observer_err; /* the first that the observer returned */

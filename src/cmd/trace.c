@@ -22,9 +22,11 @@ static void print_stats(const struct session *s)
 
 	probe_stats(s->probe, &st);
 	fprintf(stderr,
-		"ipcspy: %llu records, %llu bytes, %llu lost, %llu malformed, ring %zu bytes\n",
+		"ipcspy: %llu records, %llu bytes, %llu lost, %llu malformed, ring %zu bytes, "
+		"%llu ms\n",
 		(unsigned long long)st.records, (unsigned long long)st.bytes,
-		(unsigned long long)st.lost, (unsigned long long)s->malformed, st.ring_bytes);
+		(unsigned long long)st.lost, (unsigned long long)s->malformed, st.ring_bytes,
+		(unsigned long long)(s->cpu_ns / NSEC_PER_MSEC));
 }
 
 /* name: the user's, and so perhaps somebody else's: any bytes. */

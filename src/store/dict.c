@@ -261,11 +261,12 @@ static int take_name(struct rec_dict *d, const struct rec_item *item)
 /* A snapshot without holds says less than one with them that was earlier. */
 static int take_snap(struct rec_dict *d, const struct rec_item *item)
 {
+	uint32_t flags = ((const struct ev_snap *)item)->hdr.flags;
 	struct strbuf done;
 	int err;
 
-	if (!(item->flags & SNAPF_END)) {
-		d->in_snap = item->flags & SNAPF_HOLDS;
+	if (!(flags & SNAPF_END)) {
+		d->in_snap = flags & SNAPF_HOLDS;
 		strbuf_reset(&d->taking);
 		return d->in_snap ? snap_put(d, item) : 0;
 	}

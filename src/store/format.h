@@ -76,9 +76,9 @@ enum rec_kind {
 };
 
 struct rec_item {
-	__u16 kind; /* enum ipcspy_ev_kind, enum rec_kind */
-	__u16 len;  /* of the whole item */
-	__u32 flags;
+	__u16 kind;  /* enum ipcspy_ev_kind, enum rec_kind */
+	__u16 len;   /* of the whole item */
+	__u32 flags; /* of the recording's own kinds; struct ev_hdr has its own elsewhere */
 };
 
 struct rec_tick {
