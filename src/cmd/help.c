@@ -70,7 +70,7 @@ int cmd_print_help(unsigned int verb)
 	strbuf_puts(sb, "Usage:\n");
 	for (const struct verb *v = verbs; v->run; v++) {
 		if (watch || v->id == verb)
-			strbuf_printf(sb, "  ipcspy %-33s %s\n", v->usage, v->summary);
+			strbuf_printf(sb, "  ipcspy %-34s %s\n", v->usage, v->summary);
 	}
 	strbuf_puts(sb, "\nOptions:\n");
 	opts_put_help(sb, verb);
