@@ -103,6 +103,20 @@ static int on_record(void *arg, const void *data, size_t len)
 	return 0;
 }
 
+/* How long this task was ready to run and did not: Documentation/scheduler/sched-stats.rst. */
+static uint64_t delayed_ns(void)
+{
+	FILE *f = fopen("/proc/self/schedstat", "re");
+	uint64_t ns = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %" SCNu64, &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return ns;
+}
+
 int main(int argc, char **argv)
 {
 	struct filter f = {.pids = argv + 1, .cnt = argc - 1};
@@ -119,7 +133,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "look: %s\n", probe_error(p));
 	probe_free(p);
 	printf("{\"kind\":\"end\",\"records\":%" PRIu64 ",\"load_ns\":%" PRIu64
-	       ",\"look_ns\":%" PRIu64 ",\"all_ns\":%" PRIu64 "}\n",
-	       f.records, loaded - begin, looked - loaded, now_ns() - begin);
+	       ",\"look_ns\":%" PRIu64 ",\"all_ns\":%" PRIu64 ",\"delayed_ns\":%" PRIu64 "}\n",
+	       f.records, loaded - begin, looked - loaded, now_ns() - begin, delayed_ns());
 	return err ? 1 : 0;
 }
