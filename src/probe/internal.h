@@ -36,7 +36,7 @@ struct probe {
 	struct held_table held;
 	struct lock_table locks;
 	bool locks_known; /* read, as soon as somebody was found to wait for one */
-	size_t polled_cnt;
+	size_t polled_cnt; /* descriptors of calls like poll that were looked at */
 	bool objects;        /* see struct probe_opts */
 	struct files *files; /* whose users are being counted, else NULL */
 	struct words words;

@@ -11,8 +11,9 @@
 
 #define POLL_FDS_MAX   (1u << 17) /* descriptors of one call that are looked at */
 #define SELECT_FDS_MAX (1u << 16)
-#define POLLED_MAX     (1u << 20) /* of one snapshot: the rest counts as other things */
+#define POLLED_MAX     (1u << 20) /* looked at for one snapshot: the rest counts as other things */
 #define CHUNK          512
+#define ENOUGH         1 /* no error, but the end: whatever else it waits for is not looked at */
 #define ALWAYS         (POLLERR | POLLHUP | POLLNVAL) /* comes whether asked for or not */
 
 struct set {
@@ -39,12 +40,16 @@ static int make_room(struct set *s)
 /* ino: what is known of the file behind the descriptor, 0 nothing. */
 static int add(struct set *s, __s32 fd, __u32 events, __u64 ino)
 {
-	const struct held *h = held_find(&s->p->held, s->e.hdr.pid, fd);
+	const struct held *h;
 	int err;
 
 	s->fd_cnt++;
-	if (!h || (ino && h->ino && (__u32)ino != (__u32)h->ino) ||
-	    ++s->p->polled_cnt > POLLED_MAX) {
+	if (++s->p->polled_cnt > POLLED_MAX) {
+		s->others = true;
+		return ENOUGH;
+	}
+	h = held_find(&s->p->held, s->e.hdr.pid, fd);
+	if (!h || (ino && h->ino && (__u32)ino != (__u32)h->ino)) {
 		s->others = true;
 		return 0;
 	}
@@ -139,7 +144,10 @@ int set_emit(struct probe *p, const struct look_task *l, const struct wait_call 
 
 	s.e.hdr.kind = EV_SET;
 	s.e.hdr.len = sizeof(s.e);
-	if (call->kind == WAIT_POLL)
+	/* any number of threads may wait for any number of descriptors, at no cost of theirs */
+	if (p->polled_cnt > POLLED_MAX)
+		s.others = true;
+	else if (call->kind == WAIT_POLL)
 		err = add_poll(&s, l);
 	else if (call->kind == WAIT_SELECT)
 		err = add_select(&s, l);
