@@ -35,8 +35,8 @@ struct probe {
 	/* of the snapshot that is being taken */
 	struct held_table held;
 	struct lock_table locks;
-	bool locks_known; /* read, as soon as somebody was found to wait for one */
-	size_t polled_cnt; /* descriptors of calls like poll that were looked at */
+	bool locks_known;    /* read, as soon as somebody was found to wait for one */
+	size_t polled_cnt;   /* descriptors of calls like poll that were looked at */
 	bool objects;        /* see struct probe_opts */
 	struct files *files; /* whose users are being counted, else NULL */
 	struct words words;
