@@ -202,7 +202,8 @@ static int export(const struct opts *o)
 	strbuf_init(&why);
 	sink_init_fd(&x.sink, -1);
 	exporter_init(&x.exporter, o->to, &x.sink);
-	err = signals_init(0);
+	/* Ctrl-C is for who writes into our standard input; what comes then is still wanted. */
+	err = signals_init(!strcmp(x.in, "-"));
 	err = err ? err : replay_open(&x.replay, x.in, &hooks, &why);
 	if (err) {
 		cmd_error_of(x.in, why.len ? why.s : strerror(-err));

@@ -7,11 +7,14 @@ import json
 import os
 import pty
 import shlex
+import shutil
+import signal
 import sqlite3
 import subprocess
+import time
 import xml.dom.minidom
 
-from lib import case, children, strict_json, wait_for
+from lib import Skip, case, children, strict_json, wait_for
 from timeline import Timeline, packets_of
 
 WORKLOADS = {
@@ -232,6 +235,62 @@ def jq_sees_a_broken_line(t):
     t.ok("jq refuses half a line", t.run(["jq", ".", file], expect=None).status != 0)
 
 
+DUCKDB = """
+import { createRequire } from 'module';
+const { DuckDBInstance } = createRequire(process.argv[2] + '/')('@duckdb/node-api');
+const db = await (await DuckDBInstance.create(':memory:')).connect();
+for (const file of process.argv.slice(3)) {
+  const read = file.endsWith('csv') ? `read_csv('${file}')` : `read_json('${file}')`;
+  const r = await db.runAndReadAll('SELECT count(*), sum(bytes), sum(latency_ns), ' +
+                                   'max(src_comm), max(name) FROM ' + read);
+  console.log(JSON.stringify(r.getRows()[0].map(v => typeof v === 'string' ? v : Number(v))));
+}
+"""
+
+
+def duckdb(t):
+    """Where DuckDB is; npm fetches it once."""
+    place = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                         "ipcspy-duckdb")
+    if not os.path.isdir(os.path.join(place, "node_modules", "@duckdb", "node-api")):
+        if not shutil.which("npm"):
+            raise Skip("there is no npm to fetch DuckDB with")
+        os.makedirs(place, exist_ok=True)
+        r = t.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", place,
+                   "@duckdb/node-api"], expect=None, timeout=50)
+        if r.status:
+            raise Skip("npm does not fetch DuckDB")
+    return place
+
+
+@case(live=False)
+def duckdb_reads_the_lines(t):
+    """Its idea of what the lines and tables of the golden scenes hold is ours."""
+    place, script = duckdb(t), t.path("query.mjs")
+    with open(script, "w") as f:
+        f.write(DUCKDB)
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
+    scenes = ("pipeline", "hostile", "queues", "tcp")
+    files = [os.path.join(golden, scene + suffix) for scene in scenes
+             for suffix in (".csv", ".jsonl")]
+    r = t.run(["node", script, place, *files])
+    for path, got in zip(files, r.text.splitlines(), strict=True):
+        with open(path, "rb") as f:
+            data = f.read()
+        rows = (rows_of_csv(data) if path.endswith("csv")
+                else [strict_json(x) for x in data.splitlines()])
+        t.equal(os.path.basename(path),
+                [len(rows), sum(int(x["bytes"]) for x in rows),
+                 sum(int(x["latency_ns"] or 0) for x in rows),
+                 max(x.get("src_comm") or "" for x in rows), max(x["name"] for x in rows)],
+                json.loads(got))
+    broken = t.path("broken.csv")
+    with open(files[0], "rb") as f, open(broken, "wb") as g:
+        g.write(f.read().replace(b",", b',"', 30))
+    t.ok("DuckDB refuses a table that is none",
+         t.run(["node", script, place, broken], expect=None).status != 0)
+
+
 HOSTILE = 'a,"b"\n\r;\\'
 
 
@@ -405,15 +464,74 @@ def what_is_there_stays(t):
 @case()
 def through_pipes(t):
     """record | export | a reader that leaves early."""
-    record_it = shlex.join([t.ipcspy, "record", "-o", "-", "-m", "pipe", "-a", "-d", "1"])
-    script = (f"{shlex.quote(t.demo)} pipe --messages 20000 --rate 10000 >/dev/null & "
-              f"{record_it} | {shlex.quote(t.ipcspy)} export --to jsonl - | head -n 3; "
-              + 'echo "${PIPESTATUS[@]}"')
-    r = t.run(["bash", "-c", script])
+    t.start([t.demo, "pipe", "--messages", "100000", "--rate", "5000"])
+    record_it = shlex.join([t.ipcspy, "record", "-o", "-", "-m", "pipe", "-a", "-d", "2"])
+    r = t.run(["bash", "-c", f"{record_it} | {shlex.quote(t.ipcspy)} export --to jsonl - | "
+               "head -n 3; echo ${PIPESTATUS[@]}"])
     *lines, status = r.text.splitlines()
     t.equal("lines", 3, len([strict_json(x.encode()) for x in lines]))
     t.ok("export ends quietly", status.split()[1:] == ["0", "0"] and b"export" not in r.err,
          f"{status}, {r.err!r}")
+
+
+def slowly(t, path, *argv, signum=None):
+    """Exports a recording that comes in two parts, the second after a while; what the
+    terminal that is standard error showed, and the status."""
+    with open(path, "rb") as f:
+        data = f.read()
+    mine, its = pty.openpty()
+    p = t.start([t.ipcspy, "export", "--to", "csv", *argv, "-"], stdin=subprocess.PIPE, stderr=its)
+    os.close(its)
+    with contextlib.suppress(BrokenPipeError), p.stdin:  # where the signal ends it
+        for part in (data[:len(data) // 2], data[len(data) // 2:]):
+            p.stdin.write(part)
+            p.stdin.flush()
+            time.sleep(1.2)
+            if signum:
+                os.killpg(p.pid, signum)
+    said = b""
+    with contextlib.suppress(OSError):  # nobody has the terminal open any more
+        while chunk := os.read(mine, 65536):
+            said += chunk
+    os.close(mine)
+    return said, t.end(p).status
+
+
+@case()
+def progress_and_signals(t):
+    """Progress on a terminal; the SIGINT that ends who writes the recording loses nothing,
+    SIGTERM leaves no half of a file."""
+    path, report = record(t, "pipe", "--messages", 100000, "--size", 100, options=["-m", "pipe"])
+    out = t.path("out.csv")
+    said, status = slowly(t, path, "-o", out)
+    t.equal("status", 0, status)
+    t.ok("progress is shown, and taken away", said.startswith(b"\ripcspy: ")
+         and said.endswith(b"\r\033[K"), repr(said))
+    with open(out, "rb") as f:
+        t.equal("rows", sums_of_report(report), sums_of_csv(f.read())[0])
+    other = t.path("other.csv")
+    said, status = slowly(t, path, "-o", other, signum=signal.SIGTERM)
+    t.equal("status after SIGTERM", 1, status)
+    t.ok("nothing is left", not os.path.exists(other))
+
+
+@case()
+def ctrl_c_ends_the_recording_alone(t):
+    """Both get the SIGINT; what the recorder still writes is exported."""
+    out = t.path("out.csv")
+    t.start([t.demo, "pipe", "--messages", "60000", "--rate", "5000"])
+    recorder = t.start([t.ipcspy, "record", "-o", "-", "-m", "pipe", "-a"], stdout=subprocess.PIPE)
+    exporter = t.start([t.ipcspy, "export", "--to", "csv", "-o", out, "-"], stdin=recorder.stdout)
+    recorder.stdout.close()
+    wait_for("the recording to begin", lambda: os.path.exists(out))
+    time.sleep(1.5)
+    for p in (recorder, exporter):
+        p.send_signal(signal.SIGINT)
+    t.equal("status of record", 0, t.end(recorder).status)
+    r = t.end(exporter)
+    t.equal("status of export", 0, r.status, repr(r.err))
+    with open(out, "rb") as f:
+        t.ok("messages of all that time", len(rows_of_csv(f.read())) > 2000)
 
 
 @case()
