@@ -257,7 +257,7 @@ static bool is_among(const struct wait *const *told, size_t cnt, const struct wa
 /* The way on from w, until it comes back: not always to w, which may only lead into a circle. */
 static void put_way(struct strbuf *sb, const struct graph *g, const struct wait *w)
 {
-	const struct wait *told[CHAIN_ROWS_MAX];
+	const struct wait *told[CHAIN_ROWS_MAX] = {NULL};
 	size_t cnt = 0;
 
 	strbuf_puts(sb, "Deadlock: ");
