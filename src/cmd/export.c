@@ -162,7 +162,7 @@ static int failed(struct export *x, int err)
 
 static int convert(struct export *x)
 {
-	int err = open_output(x);
+	int err = open_output(x), status;
 
 	if (err && err != -EPIPE) {
 		cmd_error_of(x->out, reason(x, err));
@@ -178,7 +178,12 @@ static int convert(struct export *x)
 		cmd_error_of(x->out, strerror(-err));
 		return EXIT_ERROR;
 	}
-	return cmd_replayed(&x->replay, x->in, "exported");
+	status = cmd_replayed(&x->replay, x->in, "exported");
+	/* what is exported does not say so itself, as a report does */
+	if (status == EXIT_LOST && !x->replay.truncated)
+		cmd_error_of(x->in, "events were lost or not understood: what is exported is not "
+				    "whole, see ipcspy report");
+	return status;
 }
 
 static int export(const struct opts *o)

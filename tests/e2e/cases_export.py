@@ -11,9 +11,11 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import xml.dom.minidom
 
+from cases_cmdline import CALL_32
 from lib import Skip, case, children, strict_json, wait_for
 from timeline import Timeline, packets_of
 
@@ -561,3 +563,14 @@ def half_a_recording(t):
     got, _ = sums_of_csv(open(out, "rb").read())
     t.equal("messages", sums_of_report(report), got)
     t.between("messages", 1000, 29999, got.messages)
+
+
+@case()
+def what_was_not_understood(t):
+    """An export does not say in itself that it is not whole: a line and the status do."""
+    script, path = t.script(CALL_32), t.path("rec")
+    if t.run([sys.executable, script], expect=None).status:
+        raise Skip("no 32-bit system calls here")
+    t.run([t.ipcspy, "record", "-o", path, "--", sys.executable, script], expect=None)
+    refused(t, [t.ipcspy, "export", "--to", "csv", "-o", t.path("out"), path], "not whole", expect=3)
+    t.ok("it is exported", os.path.getsize(t.path("out")))
