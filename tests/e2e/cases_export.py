@@ -16,7 +16,7 @@ import time
 import xml.dom.minidom
 
 from cases_cmdline import CALL_32
-from lib import Skip, case, children, strict_json, wait_for
+from lib import Broken, Skip, case, children, strict_json, wait_for
 from timeline import Timeline, packets_of
 
 WORKLOADS = {
@@ -258,8 +258,11 @@ def duckdb(t):
         if not shutil.which("npm"):
             raise Skip("there is no npm to fetch DuckDB with")
         os.makedirs(place, exist_ok=True)
-        r = t.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", place,
-                   "@duckdb/node-api"], expect=None, timeout=50)
+        try:
+            r = t.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", place,
+                       "@duckdb/node-api"], expect=None, timeout=50)
+        except Broken as e:
+            raise Skip(f"npm does not fetch DuckDB: {e}") from e
         if r.status:
             raise Skip("npm does not fetch DuckDB")
     return place
