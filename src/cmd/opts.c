@@ -535,6 +535,8 @@ int opts_check_watch(const struct opts *o, struct strbuf *why)
 	else if (!why->len && o->record && !strcmp(o->record, "-"))
 		strbuf_puts(why, "--record takes a file; ipcspy record -o - writes to "
 				 "standard output");
+	else if (!why->len && o->record && o->output && !strcmp(o->record, o->output))
+		strbuf_puts(why, "--record and -o name the same file");
 	else if (!why->len && o->force && !o->record)
 		strbuf_puts(why, "--force is about a recording: not without --record FILE");
 	return why->len ? -EINVAL : why->err;

@@ -25,6 +25,8 @@ USAGE = {"no filter": [], "unknown option": ["--nonesuch"], "unknown letter": ["
          "interval of json": ["-a", "-i", "1", "--format", "json"],
          "name that cannot be": ["-n", "systemd-journald"], "empty name": ["-n", ""],
          "ambiguous option": ["--f", "-a"], "lines of doctor": ["doctor", "--format", "jsonl"],
+         "recording over the report": ["-a", "-o", "x", "--record", "x"],
+         "recording to stdout": ["-a", "--record", "-"], "nothing to force": ["-a", "--force"],
          "help of nothing": ["help", "nonesuch"]}
 
 
