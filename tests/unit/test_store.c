@@ -243,6 +243,8 @@ static struct file load(int fd)
 	return f;
 }
 
+static const char *last_bad; /* of try_read() */
+
 /* Reads the bytes as a file. Returns items seen, or -1: not even the header was accepted. */
 static int64_t try_read(const char *bytes, size_t len, bool *whole)
 {
@@ -263,6 +265,7 @@ static int64_t try_read(const char *bytes, size_t len, bool *whole)
 	} else {
 		seen = (int64_t)read_items(&r, &ended);
 		*whole = r.whole;
+		last_bad = r.bad;
 		assert_true(r.whole || r.bad);
 		assert_true(r.offset <= len);
 	}
@@ -425,13 +428,14 @@ static void absurd_lengths_are_refused(void **state)
 	static const struct {
 		uint32_t raw_len, stored_len;
 		uint16_t codec;
+		const char *why;
 	} cases[] = {
-		{REC_RAW_MAX + 8, REC_RAW_MAX + 8, REC_CODEC_NONE},
-		{16, UINT32_MAX, REC_CODEC_NONE},
-		{UINT32_MAX, 16, REC_CODEC_ZSTD},
-		{32, 16, REC_CODEC_NONE},
-		{16, 16, REC_CODEC_ZSTD},
-		{16, 16, 99},
+		{REC_RAW_MAX + 8, REC_RAW_MAX + 8, REC_CODEC_NONE, "longer than"},
+		{16, UINT32_MAX, REC_CODEC_NONE, "longer than"},
+		{UINT32_MAX, 16, REC_CODEC_ZSTD, "longer than"},
+		{32, 16, REC_CODEC_NONE, "cannot be decompressed"},
+		{16, 16, REC_CODEC_ZSTD, "cannot be decompressed"},
+		{16, 16, 99, "does not know"},
 	};
 	struct strbuf sb;
 	bool whole;
@@ -455,6 +459,7 @@ static void absurd_lengths_are_refused(void **state)
 		strbuf_put(&sb, "0123456789abcdef", 16);
 		assert_int_equal(try_read(sb.s, sb.len, &whole), 0);
 		assert_false(whole);
+		assert_non_null(strstr(last_bad, cases[i].why));
 		strbuf_fini(&sb);
 	}
 }
