@@ -329,7 +329,7 @@ def ring_on_a_finding(t):
     r = t.run([*run, t.demo, "pipe", "--rate", "100", "--messages", "1000"])
     t.equal("files", [], files_of(t, "rec"))
     t.ok("it says so", b"no recording was written" in r.err, repr(r.err))
-    t.run([*run, t.demo, "deadlock"])
+    t.run([*run, t.demo, "deadlock", "--hold", "6s"])  # the trace ends before it
     t.equal("files", 1, len(files_of(t, "rec")))
     report, _ = read_report(t, files_of(t, "rec")[0])
     t.ok("the finding is in it", "critical" in [f["severity"] for f in report["findings"]],
