@@ -219,11 +219,15 @@ void rec_out_fini(struct rec_out *o)
 
 int rec_out_put(struct rec_out *o, const struct rec_block *b)
 {
+	uint64_t last_ns = b->last_ns > o->last_ns ? b->last_ns : o->last_ns;
+
 	if (o->err)
 		return o->err;
+	/* A file that b does not go into any more ends before it; a ring ends with it. */
+	if (o->opts.ring_ns)
+		o->last_ns = last_ns;
 	o->err = o->opts.ring_ns ? put_in_ring(o, b) : put_in_file(o, b);
-	if (b->last_ns > o->last_ns)
-		o->last_ns = b->last_ns;
+	o->last_ns = last_ns;
 	return o->err;
 }
 
