@@ -276,6 +276,11 @@ enum ipcspy_why {
 	WHY_MAX = 9,
 };
 
+/* flags of EV_TASK */
+#define TASKF_SHARED                                                                               \
+	0x1 /* WHY_LOCK: the lock is an open file's, and who made it is not sure to be alone in it \
+	     */
+
 struct ev_task {
 	struct ev_hdr hdr; /* ts: when it was looked at */
 	__u64 since_ns;    /* it sleeps at least since then, 0 unknown */

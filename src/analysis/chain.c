@@ -207,7 +207,11 @@ static void put_outside(struct strbuf *sb, const struct wait *w)
 	else if (w->kind == WAIT_CHILD)
 		strbuf_puts(sb, "and there is none that could be seen");
 	else if (w->kind == WAIT_LOCK)
-		strbuf_puts(sb, "and who holds it is not known");
+		strbuf_puts(sb,
+			    w->task && w->task->who > 0
+				    ? "which others than its holder can give back if they share "
+				      "its open file"
+				    : "and who holds it is not known");
 	else if (w->kind == WAIT_OPEN)
 		strbuf_puts(sb, "which nobody else has open");
 	else if (w->in && w->in->op == OP_ACCEPT)

@@ -412,6 +412,7 @@ static int wait_edges(struct graph *g, struct wait *w)
 		err = w->task && w->task->who > 0
 			      ? helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)w->task->who))
 			      : -ENOENT;
+		g->knots.nodes[w->node].late = !err && w->task->shared;
 		if (err == -ENOENT && w->kind == WAIT_LOCK)
 			help_from_outside(g, w);
 		return err == -ENOENT ? 0 : err;
@@ -450,6 +451,17 @@ static void route_by_threads(struct graph *g)
 	}
 }
 
+/* Whom nobody helps who is known, but somebody may who is not. */
+static void see_late(struct graph *g)
+{
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		const struct knot_node *k = &g->knots.nodes[g->waits[i].node];
+
+		if (k->late && k->next == KNOT_NONE)
+			g->waits[i].outside = true;
+	}
+}
+
 /* A thread that waits for any of its process does not wait for itself, while there are others. */
 static const struct wait *other_thread(const struct graph *g, const struct wait *w)
 {
@@ -475,9 +487,11 @@ int graph_build(struct graph *g, const struct model *m)
 	for (size_t i = 0; !err && i < g->wait_cnt; i++)
 		err = wait_edges(g, &g->waits[i]);
 	err = err ? err : knot_solve(&g->knots);
-	if (!err)
-		route_by_threads(g);
-	return err;
+	if (err)
+		return err;
+	see_late(g);
+	route_by_threads(g);
+	return 0;
 }
 
 void graph_fini(struct graph *g)

@@ -7,8 +7,8 @@
  * a process (a child, the holder of a lock, a tracer), or for nothing that is known.
  * Any helper is enough, so a task is stuck only when none of them can go on, whatever
  * they do: see knot.h. Where somebody may help who is not in the picture (a remote
- * address, the user of a terminal, whoever sends a signal, opens a name or connects),
- * a task is taken to go on. So what is found stuck is stuck.
+ * address, the user of a terminal, whoever sends a signal, opens a name or connects, or
+ * shares the open file of a lock), a task is taken to go on. So what is found stuck is stuck.
  *
  * Borrows from the model until it is fed again; graph_fini() frees the rest.
  */

@@ -103,12 +103,15 @@ static void sort_edges(struct solver *s)
 	memset(s->low, 0, k->node_cnt * sizeof(*s->low));
 }
 
-/* From the nodes in the queue against the edges: who comes to one of them, and which way. */
-static void spread(struct solver *s, uint32_t cnt, bool can)
+/*
+ * From the nodes in the queue, number i and on, against the edges: who comes to one of them, and
+ * which way. Returns how many there are then.
+ */
+static uint32_t spread(struct solver *s, uint32_t i, uint32_t cnt, bool can)
 {
 	struct knots *k = s->k;
 
-	for (uint32_t i = 0; i < cnt; i++) {
+	for (; i < cnt; i++) {
 		uint32_t n = s->queue[i];
 
 		for (uint32_t e = s->back_first[n]; e < s->back_first[n + 1]; e++) {
@@ -121,6 +124,7 @@ static void spread(struct solver *s, uint32_t cnt, bool can)
 			s->queue[cnt++] = s->back[e];
 		}
 	}
+	return cnt;
 }
 
 static void who_can(struct solver *s)
@@ -136,7 +140,16 @@ static void who_can(struct solver *s)
 		if (node->can)
 			s->queue[cnt++] = n;
 	}
-	spread(s, cnt, true);
+	cnt = spread(s, 0, cnt, true);
+	for (uint32_t n = 0; n < k->node_cnt; n++) {
+		struct knot_node *node = &k->nodes[n];
+
+		if (!node->late || node->can)
+			continue;
+		node->can = true;
+		s->queue[cnt] = n;
+		cnt = spread(s, cnt, cnt + 1, true);
+	}
 }
 
 static void enter(struct solver *s, uint32_t n)
@@ -214,7 +227,7 @@ static void find_knots(struct solver *s)
 	for (uint32_t n = 0; n < k->node_cnt; n++)
 		if (k->nodes[n].knot != KNOT_NONE)
 			s->queue[cnt++] = n;
-	spread(s, cnt, false);
+	spread(s, 0, cnt, false);
 }
 
 int knot_solve(struct knots *k)

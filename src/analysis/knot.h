@@ -3,7 +3,8 @@
  * knot.h - who can go on when each needs any one of its helpers.
  *
  * A directed graph of numbered nodes. A node can go on when it is free, or when at
- * least one of the nodes that it has an edge to can: the least such set. What remains
+ * least one of the nodes that it has an edge to can: the least such set. A node that is late
+ * can, too, but leads to a helper that can if there is one. What remains
  * is stuck, and each way on from a stuck node ends in a knot: nodes that reach each
  * other and nothing else, or a single one without edges. Knows nothing of what nodes
  * mean. Owns its vectors; knot_fini() frees them, after a failure, too.
@@ -19,6 +20,7 @@
 
 struct knot_node {
 	bool free;      /* goes on by itself */
+	bool late;      /* goes on by itself where none of its helpers can */
 	bool can;       /* result: can go on */
 	uint32_t next;  /* result: the helper to follow, towards a free node or into a knot */
 	uint32_t knot;  /* result: number of the knot that it is part of, KNOT_NONE */

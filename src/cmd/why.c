@@ -129,8 +129,8 @@ static bool is_due(struct why *y, const struct wait *w)
 		return true;
 	if (!since || w->timed || now < since || now - since < y->opts->watch_ns)
 		return false;
-	/* idle; a FIFO is another matter: open(2) is no call to wait in */
-	if (w->outside && w->kind != WAIT_OPEN)
+	/* idle; a FIFO or a lock is another matter: open(2) and flock(2) are no calls to wait in */
+	if (w->outside && w->kind != WAIT_OPEN && w->kind != WAIT_LOCK)
 		return false;
 	return !told_has(&y->told, w) &&
 	       !told_add(&y->told, w, since, w->task ? w->task->seen_ns : now);

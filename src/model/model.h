@@ -220,13 +220,14 @@ struct task {
 	struct proc *proc;
 	uint32_t tid;
 	enum ipcspy_why why;
-	int32_t who;           /* see enum ipcspy_why */
-	char *opens;           /* WHY_OPEN: the path; NULL unknown */
-	uint64_t opens_obj;    /* ... the object that it leads to, 0 when nobody has it open */
-	uint16_t nr;           /* system call, TASK_NO_CALL none */
-	char state;            /* as in proc_pid_stat(5), '?' unknown */
-	bool polls;            /* it waits for one of ... */
-	bool polls_others;     /* ... or for what is no channel, or is not told */
+	int32_t who;        /* see enum ipcspy_why */
+	bool shared;        /* the lock that it waits for: others may have it, too (TASKF_SHARED) */
+	char *opens;        /* WHY_OPEN: the path; NULL unknown */
+	uint64_t opens_obj; /* ... the object that it leads to, 0 when nobody has it open */
+	uint16_t nr;        /* system call, TASK_NO_CALL none */
+	char state;         /* as in proc_pid_stat(5), '?' unknown */
+	bool polls;         /* it waits for one of ... */
+	bool polls_others;  /* ... or for what is no channel, or is not told */
 	struct polled *polled; /* polled_cnt */
 	size_t polled_cnt, polled_cap;
 	uint64_t seen_ns;

@@ -148,6 +148,9 @@ static int why_lock(struct probe *p, struct ev_task *t, const struct look_task *
 	if (err == -ENOMEM)
 		return err;
 	t->who = locks_holder(&p->locks, class, (__s32)t->hdr.pid, inode_of(l, (__s32)l->args[0]));
+	/* flock(2): children and whoever was passed the descriptor have the lock just as well */
+	if (t->who && class == LOCK_FLOCK)
+		t->hdr.flags |= TASKF_SHARED;
 	return 0;
 }
 

@@ -124,6 +124,51 @@ def why_forgotten_end(t):
     t.equal("the verdict", text, why(t, p.pid)["why"][0]["verdict"])
 
 
+LOCK_OF_TWO = """
+import fcntl, os, sys, time
+r, w = os.pipe()
+f = open(sys.argv[1], "w")
+fcntl.flock(f, fcntl.LOCK_EX)
+if not os.fork():
+    os.close(r)
+    os.close(w)
+    time.sleep(1000)
+if not os.fork():
+    os.close(r)
+    fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX)
+    os._exit(0)
+f.close()
+os.close(w)
+os.read(r, 1)
+"""
+
+
+def waits_for_flock(pid):
+    with open("/proc/locks") as f:
+        return any(line.split()[1:3] == ["->", "FLOCK"] and str(pid) in line.split()
+                   for line in f)
+
+
+def has_open(pid, path):
+    fds = f"/proc/{pid}/fd"
+    return path in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+
+
+@case()
+def why_lock_of_two(t):
+    """The lock of an open file is given back by whoever has it still, not by who took it."""
+    path = t.new_path(".lock")
+    p = t.start([sys.executable, "-c", LOCK_OF_TWO, path])
+    kids = wait_for("two children", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    wait_for("the lock is waited for", lambda: waits_for_flock(kids[1]))
+    wait_for("the lock's file is closed", lambda: not has_open(p.pid, path))
+    wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]))
+    t.equal("findings", [], kinds(why(t, "-a"), [p.pid, *kids]))
+    one = why(t, kids[1])["why"][0]
+    t.equal("stuck", False, one["stuck"])
+    t.ok("verdict", "share its open file" in one["verdict"], one["verdict"])
+
+
 INPUT_LEFT_OPEN = """
 import subprocess
 subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()

@@ -372,6 +372,31 @@ static void test_lock_and_tracer(void **state)
 	assert_can(D);
 }
 
+/* Others may have its holder's open file: who is known to help comes first, then they. */
+static void test_shared_lock(void **state)
+{
+	struct ev_task t = task_make(A, A, 'S', WHY_LOCK, B, T0, SEEN);
+	struct feed *f = *state;
+
+	t.hdr.flags = TASKF_SHARED;
+	feed_raw(f, &t);
+	scene_pipe(f, 1, A, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, B);
+	build(f);
+	assert_can(A);
+	assert_can(B);
+	assert_true(wait_of(A)->outside);
+	assert_int_equal(next_of(A), 0);
+	assert_int_equal(next_of(B), A);
+	scene_begin(f);
+	scene_waits(f, B, WHY_SLEEP, 0);
+	feed_raw(f, &t);
+	build(f);
+	assert_can(A);
+	assert_false(wait_of(A)->outside);
+	assert_int_equal(next_of(A), B);
+}
+
 /* Threads of one process that wait for each other. */
 static void test_threads(void **state)
 {
@@ -534,6 +559,7 @@ int main(void)
 		T(test_children),
 		T(test_waits_for_signals),
 		T(test_lock_and_tracer),
+		T(test_shared_lock),
 		T(test_threads),
 		T(test_join),
 		T(test_owner),

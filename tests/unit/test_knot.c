@@ -34,6 +34,28 @@ static void test_empty(void **state)
 	knot_fini(&k);
 }
 
+/* 0 <-> 1, and 2 -> 0 or 3, which is free: 1 and 2 are late. */
+static void test_late(void **state)
+{
+	struct knots k;
+
+	(void)state;
+	nodes(&k, 4, 1 << 3);
+	edge(&k, 0, 1);
+	edge(&k, 1, 0);
+	edge(&k, 2, 0);
+	edge(&k, 2, 3);
+	k.nodes[1].late = k.nodes[2].late = true;
+	assert_int_equal(knot_solve(&k), 0);
+	assert_int_equal(k.knot_cnt, 0);
+	assert_true(k.nodes[0].can);
+	assert_int_equal(k.nodes[0].next, 1);
+	assert_true(k.nodes[1].can);
+	assert_int_equal(k.nodes[1].next, KNOT_NONE);
+	assert_int_equal(k.nodes[2].next, 3);
+	knot_fini(&k);
+}
+
 /* 0 -> 1 -> 2 -> 1, and 3 -> 2 or 4, which is free. */
 static void test_cycle_and_way_out(void **state)
 {
@@ -186,8 +208,11 @@ static void test_random_graphs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),         cmocka_unit_test(test_cycle_and_way_out),
-		cmocka_unit_test(test_alone),         cmocka_unit_test(test_long_chain),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_cycle_and_way_out),
+		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_long_chain),
 		cmocka_unit_test(test_random_graphs),
 	};
 
