@@ -228,12 +228,25 @@ static __always_inline bool in_other_pid_ns(struct pid *pid)
 	return inum != cfg.pid_ns_ino;
 }
 
+/*
+ * It woke, and may be in another call by now: of the old one is since when, of the new one the
+ * registers. All that is sure is that it ran.
+ */
+static __always_inline void look_ran(struct look_task *l)
+{
+	l->task.hdr.flags &= LOOKF_PID_NS;
+	l->task.since_ns = l->task.until_ns = 0;
+	l->task.nr = LOOK_NO_NR;
+	l->task.state = 'R';
+	l->child = 0;
+}
+
 /* Fills *l. False: the task is the kernel's own. A function for the stack's sake. */
 static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u8 letter = task_letter(task->__state, task->exit_state);
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), ran = task->se.exec_start;
 	struct pid *pid = NULL;
 
 	if (!regs || (task->flags & (PF_KTHREAD | PF_IO_WORKER)))
@@ -261,6 +274,9 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	l->child = letter == 'D' ? vfork_child(task) : 0;
 	if (l->task.nr != LOOK_NO_NR && waits_for_signals(l->task.nr) && has_children(task))
 		l->task.hdr.flags |= LOOKF_CHILDREN;
+	/* the time is noted anew when it gets a processor */
+	if (ran != task->se.exec_start || letter != task_letter(task->__state, task->exit_state))
+		look_ran(l);
 	return true;
 }
 
