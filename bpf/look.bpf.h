@@ -202,6 +202,14 @@ static __always_inline bool has_children(struct task_struct *task)
 	return !KREAD(&first, (struct list_head **)&head->next) && first != head;
 }
 
+static __always_inline bool traces_others(struct task_struct *task)
+{
+	const struct list_head *head = &task->ptraced;
+	struct list_head *first = NULL;
+
+	return !KREAD(&first, (struct list_head **)&head->next) && first != head;
+}
+
 /* sigsuspend and pause. */
 static __always_inline bool waits_for_signals(__u32 nr)
 {
@@ -234,7 +242,7 @@ static __always_inline bool in_other_pid_ns(struct pid *pid)
  */
 static __always_inline void look_ran(struct look_task *l)
 {
-	l->task.hdr.flags &= LOOKF_PID_NS;
+	l->task.hdr.flags &= LOOKF_PID_NS | LOOKF_TRACES;
 	l->task.since_ns = l->task.until_ns = 0;
 	l->task.nr = LOOK_NO_NR;
 	l->task.state = 'R';
@@ -274,6 +282,8 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	l->child = letter == 'D' ? vfork_child(task) : 0;
 	if (l->task.nr != LOOK_NO_NR && waits_for_signals(l->task.nr) && has_children(task))
 		l->task.hdr.flags |= LOOKF_CHILDREN;
+	if (traces_others(task))
+		l->task.hdr.flags |= LOOKF_TRACES;
 	/* the time is noted anew when it gets a processor */
 	if (ran != task->se.exec_start || letter != task_letter(task->__state, task->exit_state))
 		look_ran(l);

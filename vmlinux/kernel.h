@@ -452,6 +452,7 @@ struct task_struct {
 	struct task_struct *parent;
 	struct list_head children;
 	struct list_head sibling;
+	struct list_head ptraced;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4];

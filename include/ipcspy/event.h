@@ -280,6 +280,7 @@ enum ipcspy_why {
 #define TASKF_SHARED                                                                               \
 	0x1 /* WHY_LOCK: the lock is an open file's, and who made it is not sure to be alone in it \
 	     */
+#define TASKF_TRACES 0x2 /* it traces others, so wait4 and its like are not for children alone */
 
 struct ev_task {
 	struct ev_hdr hdr; /* ts: when it was looked at */

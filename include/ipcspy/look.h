@@ -22,6 +22,7 @@
 #define LOOKF_POLL     0x4  /* poll, which ends at until_ns */
 #define LOOKF_SLEEP    0x8  /* nanosleep: until_ns is of the clock in args[0] */
 #define LOOKF_CHILDREN 0x10 /* it waits for signals, and has children */
+#define LOOKF_TRACES   0x20 /* it traces others (ptrace(2)) */
 
 struct look_task {
 	struct ev_task task; /* who and why are not yet known, nor until_ns without LOOKF_*: 0 */

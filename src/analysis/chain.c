@@ -205,7 +205,9 @@ static void put_outside(struct strbuf *sb, const struct wait *w)
 		strbuf_puts(sb,
 			    "for what comes from outside, or for a timer or device: it is idle");
 	else if (w->kind == WAIT_CHILD)
-		strbuf_puts(sb, "and there is none that could be seen");
+		strbuf_puts(sb, w->task && w->task->traces
+					? "or for what those do that it traces"
+					: "and there is none that could be seen");
 	else if (w->kind == WAIT_LOCK)
 		strbuf_puts(sb,
 			    w->task && w->task->who > 0

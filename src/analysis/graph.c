@@ -373,7 +373,16 @@ static int wait_poll(struct graph *g, struct wait *w)
 	return err;
 }
 
-/* For one child, or for any of them. */
+/* A thread waits for those, too, that others of its process trace: do_wait() in kernel/exit.c. */
+static bool traces_others(const struct proc *p)
+{
+	list_for_each (t, &p->tasks, struct task, in_proc)
+		if (t->traces)
+			return true;
+	return false;
+}
+
+/* For one child, or for any of them; and for any tracee, of which not all that trace are told. */
 static int wait_child(struct graph *g, struct wait *w)
 {
 	int32_t who = w->task->who;
@@ -390,6 +399,7 @@ static int wait_child(struct graph *g, struct wait *w)
 			err = helped_by(g, w, g->child[at - 1].proc);
 			any = any || err != -ENOENT;
 		}
+		g->knots.nodes[w->node].late = traces_others(w->proc);
 	}
 	if (!any)
 		help_from_outside(g, w);

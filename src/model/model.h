@@ -222,6 +222,7 @@ struct task {
 	enum ipcspy_why why;
 	int32_t who;        /* see enum ipcspy_why */
 	bool shared;        /* the lock that it waits for: others may have it, too (TASKF_SHARED) */
+	bool traces;        /* others: it or another thread may wait for these, too */
 	char *opens;        /* WHY_OPEN: the path; NULL unknown */
 	uint64_t opens_obj; /* ... the object that it leads to, 0 when nobody has it open */
 	uint16_t nr;        /* system call, TASK_NO_CALL none */

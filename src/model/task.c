@@ -73,6 +73,7 @@ int task_event(struct model *m, const struct ev_task *ev)
 		t->until_ns = ev->until_ns;
 	t->who = ev->who;
 	t->shared = ev->hdr.flags & TASKF_SHARED;
+	t->traces = ev->hdr.flags & TASKF_TRACES;
 	t->nr = ev->nr;
 	t->state = ev->state > ' ' && ev->state < 0x7f ? (char)ev->state : '?';
 	t->why = (enum ipcspy_why)ev->why;

@@ -287,7 +287,7 @@ int task_emit(struct probe *p, const struct look_task *l)
 
 	t.hdr.kind = EV_TASK;
 	t.hdr.len = sizeof(t);
-	t.hdr.flags = 0;
+	t.hdr.flags = l->task.hdr.flags & LOOKF_TRACES ? TASKF_TRACES : 0;
 	switch (t.state) {
 	case 'S':
 		err = why_call(p, &t, l);

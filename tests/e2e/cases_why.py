@@ -169,6 +169,33 @@ def why_lock_of_two(t):
     t.ok("verdict", "share its open file" in one["verdict"], one["verdict"])
 
 
+TRACER = """
+import ctypes, os, sys
+r, w = os.pipe()
+if not os.fork():
+    os.close(w)
+    os.read(r, 1)
+os.close(r)
+ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), None, None)  # PTRACE_SEIZE
+os.wait()
+"""
+
+
+@case()
+def why_tracer(t):
+    """One that waits in wait4 for its child, which reads from it; but it traces another, too."""
+    traced = t.start(["sleep", "1000"])
+    p = t.start([sys.executable, "-c", TRACER, str(traced.pid)])
+    kids = wait_for("a child", lambda: children(p.pid))
+    with open(f"/proc/{traced.pid}/status") as f:
+        wait_for("it is traced", lambda: f.seek(0) == 0 and f"TracerPid:\t{p.pid}\n" in f.read())
+    wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]))
+    t.equal("findings", [], kinds(why(t, "-a"), [p.pid, *kids]))
+    one = why(t, p.pid)["why"][0]
+    t.equal("stuck", False, one["stuck"])
+    t.ok("verdict", "that it traces" in one["verdict"], one["verdict"])
+
+
 INPUT_LEFT_OPEN = """
 import subprocess
 subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()

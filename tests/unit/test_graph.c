@@ -320,6 +320,39 @@ static void test_children(void **state)
 	assert_int_equal(next_of(A), 51);
 }
 
+/* It reads what its tracer is to write; who else is traced may be anybody. */
+static void test_child_of_a_tracer(void **state)
+{
+	struct ev_task thread = task_make(A, A + 1, 'S', WHY_LOCK, A, T0, SEEN);
+	struct ev_proc child = {
+		.hdr = {.kind = EV_PROC, .len = sizeof(child), .pid = 50, .tid = 50},
+		.start_ns = T0,
+		.ppid = A,
+		.comm = "child",
+	};
+	struct feed *f = *state;
+
+	for (uint32_t flags = 0; flags <= TASKF_TRACES; flags += TASKF_TRACES) {
+		scene_begin(f);
+		feed_raw(f, &child);
+		scene_pipe(f, 1, A, 50);
+		scene_blocked(f, MECH_PIPE, OP_RECV, 1, 50);
+		scene_waits(f, A, WHY_CHILD, 0);
+		thread.hdr.flags = flags;
+		feed_raw(f, &thread);
+		build(f);
+		assert_int_equal(graph_can_go_on(&graph, wait_of(A)), flags != 0);
+		assert_int_equal(graph_can_go_on(&graph, wait_of(50)), flags != 0);
+	}
+	scene_begin(f);
+	scene_pipe(f, 1, A, 50);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, 50);
+	scene_waits(f, A, WHY_CHILD, 50); /* for this one, and no other */
+	feed_raw(f, &thread);
+	build(f);
+	assert_stuck(A, true);
+}
+
 static void signals_of(struct feed *f, uint64_t id, uint32_t pid)
 {
 	struct ev_obj o = obj_make(MECH_SIGNAL, id, T0);
@@ -557,6 +590,7 @@ int main(void)
 		T(test_time_out),
 		T(test_outside),
 		T(test_children),
+		T(test_child_of_a_tracer),
 		T(test_waits_for_signals),
 		T(test_lock_and_tracer),
 		T(test_shared_lock),
