@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "analysis/ends.h"
 
+#include <poll.h>
+
+#define FOR_INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND)
+#define FOR_ROOM  (POLLOUT | POLLWRNORM | POLLWRBAND)
+
 enum ep_role role_opposite(enum ep_role role)
 {
 	return role == EP_SEND ? EP_RECV : EP_SEND;
@@ -55,4 +60,26 @@ int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int si
 		if (h->proc == p && is_own_end(c, role, side, h))
 			return h->fd;
 	return -1;
+}
+
+/* What a descriptor of p allows: HOLDF_*, 0 not known. */
+static unsigned int rights_of(const struct chan *c, const struct proc *p, int fd)
+{
+	list_for_each (h, &c->holders, struct holder, in_chan)
+		if (h->proc == p && h->fd == fd)
+			return h->can;
+	return 0;
+}
+
+/* Of a pipe's one end nothing comes but its other end's close: pipe_poll() in fs/pipe.c. */
+bool polls_as(const struct chan *c, const struct proc *p, const struct polled *of,
+	      enum ep_role role)
+{
+	unsigned int can = has_end_of_file(c) ? rights_of(c, p, of->fd) : 0;
+
+	if (can == HOLDF_WRITE || can == HOLDF_READ)
+		return (role == EP_SEND) == (can == HOLDF_WRITE);
+	if (role == EP_SEND)
+		return of->events & FOR_ROOM;
+	return of->events & FOR_INPUT || !(of->events & FOR_ROOM);
 }

@@ -31,4 +31,8 @@ int end_side(const struct chan *c, const struct proc *p, enum ep_role role);
 /* The descriptor through which p waits so, -1 not known. */
 int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int side);
 
+/* Does p's poll of this wait for room (EP_SEND), or for something to read (EP_RECV)? */
+bool polls_as(const struct chan *c, const struct proc *p, const struct polled *of,
+	      enum ep_role role);
+
 #endif

@@ -2,7 +2,6 @@
 #include "analysis/graph.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #include "analysis/ends.h"
@@ -365,9 +364,9 @@ static int wait_poll(struct graph *g, struct wait *w)
 			w->chan = c;
 			w->fd = t->polled[i].fd;
 		}
-		if (t->polled[i].events & POLLOUT)
+		if (polls_as(c, w->proc, &t->polled[i], EP_SEND))
 			err = wait_at(g, w, c, EP_SEND, side, true);
-		if (!err && (t->polled[i].events & POLLIN || !(t->polled[i].events & POLLOUT)))
+		if (!err && polls_as(c, w->proc, &t->polled[i], EP_RECV))
 			err = wait_at(g, w, c, EP_RECV, side, true);
 	}
 	return err;

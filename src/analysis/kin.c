@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "analysis/kin.h"
 
-#include <poll.h>
-
 #include "analysis/analysis.h"
 #include "analysis/ends.h"
 #include "analysis/find.h"
@@ -19,7 +17,8 @@ static bool reads_pipe(const struct wait *w)
 	const struct task *t = w->task;
 
 	if (w->kind == WAIT_POLL)
-		return is_pipe(w) && t && t->polled_cnt == 1 && !(t->polled[0].events & POLLOUT);
+		return is_pipe(w) && t && t->polled_cnt == 1 &&
+		       polls_as(w->chan, w->proc, &t->polled[0], EP_RECV);
 	return w->kind == WAIT_CHAN && is_pipe(w) && w->in->op == OP_RECV;
 }
 

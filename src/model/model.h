@@ -208,7 +208,7 @@ struct inflight {
 /* One of the things that a task polls. */
 struct polled {
 	uint64_t obj;    /* id; see model_polled_chan() */
-	uint32_t events; /* POLLIN, POLLOUT */
+	uint32_t events; /* of poll(2): POLLIN, POLLOUT and their like */
 	int fd;
 };
 

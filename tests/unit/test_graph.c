@@ -249,6 +249,56 @@ static void test_polls(void **state)
 	assert_can(B);
 }
 
+static void polls(struct feed *f, uint32_t pid, uint64_t id, uint32_t events)
+{
+	feed_inflight(f, MECH_NONE, OP_WAIT, 0, pid, T0, SEEN, SEEN - T0);
+	feed_task(f, pid, 'S', WHY_NONE, 0, T0, SEEN);
+	feed_poll(f, pid, id, events, 0);
+}
+
+/* A has the write end, B the read end: whatever A asks for, it waits for B; and B for A. */
+static void test_polls_of_a_pipe(void **state)
+{
+	static const uint32_t events[] = {0, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+	struct feed *f = *state;
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		scene_begin(f);
+		scene_pipe(f, 1, A, B);
+		polls(f, A, 1, events[i]);
+		scene_waits(f, B, WHY_SLEEP, 0);
+		build(f);
+		assert_int_equal(next_of(A), B);
+		scene_begin(f);
+		scene_pipe(f, 1, A, B);
+		polls(f, B, 1, events[i]);
+		scene_waits(f, A, WHY_SLEEP, 0);
+		build(f);
+		assert_int_equal(next_of(B), A);
+	}
+}
+
+/* Both ends are one descriptor's: a FIFO opened for both. */
+static void test_polls_for_room(void **state)
+{
+	static const uint32_t events[] = {POLLOUT, POLLWRNORM, POLLWRBAND, POLLRDNORM, POLLRDBAND};
+	struct ev_obj o = obj_make(MECH_FIFO, 1, T0);
+	struct feed *f = *state;
+
+	feed_obj(f, &o);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		scene_begin(f);
+		feed_hold(f, 1, A, HOLDF_READ | HOLDF_WRITE);
+		feed_hold(f, 1, B, HOLDF_READ);
+		feed_hold(f, 1, C, HOLDF_WRITE);
+		polls(f, A, 1, events[i]);
+		scene_waits(f, B, WHY_STOPPED, 0);
+		scene_waits(f, C, WHY_SLEEP, 0);
+		build(f);
+		assert_int_equal(next_of(A), i < 3 ? B : C);
+	}
+}
+
 /* poll(2) with a time-out ends by itself. */
 static void test_time_out(void **state)
 {
@@ -587,6 +637,8 @@ int main(void)
 		T(test_waits_for_itself),
 		T(test_self_pipe),
 		T(test_polls),
+		T(test_polls_of_a_pipe),
+		T(test_polls_for_room),
 		T(test_time_out),
 		T(test_outside),
 		T(test_children),
