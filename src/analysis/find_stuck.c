@@ -156,13 +156,26 @@ static int report_deadlock(struct findings *f, const struct graph *g, const stru
 	return err ? err : say_deadlock(new, g, k);
 }
 
+/* Not so for good: things may have changed while we looked, or somebody may come by the name. */
+static enum severity severity_of(const struct knot *k)
+{
+	return k->together && !k->by_name ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+}
+
+static void put_doubt(struct strbuf *sb, const struct knot *k)
+{
+	if (!k->together)
+		strbuf_puts(sb, " It may have been on its way while it was looked at. Look again.");
+	else if (k->by_name)
+		strbuf_puts(sb, " All right where somebody is still to come and open it by name.");
+}
+
 /* The parent of one who reads or writes a pipe waits for it. */
 static int report_kin(struct findings *f, const struct graph *g, const struct knot *k,
 		      const struct kin *kin)
 {
-	struct finding *new = find_add(
-		f, kin->leak ? "end-leak" : "deadlock",
-		k->together && !k->polls ? SEVERITY_CRITICAL : SEVERITY_WARNING, kin->chan);
+	struct finding *new = find_add(f, kin->leak ? "end-leak" : "deadlock",
+				       k->polls ? SEVERITY_WARNING : severity_of(k), kin->chan);
 	struct strbuf sb;
 	int err = new ? prove(new, g, k) : -ENOMEM;
 
@@ -173,6 +186,7 @@ static int report_kin(struct findings *f, const struct graph *g, const struct kn
 		return err;
 	strbuf_init(&sb);
 	kin_put(&sb, g, kin);
+	put_doubt(&sb, k);
 	return find_say(new, &sb);
 }
 
@@ -200,20 +214,6 @@ static int prove_ends(struct finding *f, const struct chan *c)
 		if (!err && h->can & HOLDF_WRITE)
 			err = find_prove(f, h->proc, 0, c, h->fd);
 	return err;
-}
-
-/* Not so for good: things may have changed while we looked, or somebody may come by the name. */
-static enum severity severity_of(const struct knot *k)
-{
-	return k->together && !k->by_name ? SEVERITY_CRITICAL : SEVERITY_WARNING;
-}
-
-static void put_doubt(struct strbuf *sb, const struct knot *k)
-{
-	if (!k->together)
-		strbuf_puts(sb, " It may have been on its way while it was looked at. Look again.");
-	else if (k->by_name)
-		strbuf_puts(sb, " All right where somebody is still to come and open it by name.");
 }
 
 static int report_end_leak(struct findings *f, const struct graph *g, const struct knot *k)

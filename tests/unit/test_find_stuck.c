@@ -246,6 +246,22 @@ static void test_input_left_open(void **state)
 	       "its write end is open in a[10], descriptor 3. Close it before waiting.");
 }
 
+/* The same with a FIFO, which somebody may still open and write to. */
+static void test_child_on_a_fifo(void **state)
+{
+	struct ev_obj o = obj_make(MECH_FIFO, 1, T0);
+	const uint32_t tids[] = {A, B, A};
+	struct feed *f = *state;
+
+	feed_obj(f, &o);
+	feed_hold(f, 1, A, HOLDF_WRITE);
+	feed_hold(f, 1, B, HOLDF_READ);
+	scene_blocked(f, MECH_FIFO, OP_RECV, 1, B);
+	scene_waits(f, A, WHY_CHILD, B);
+	expect(f, "end-leak", SEVERITY_WARNING, tids, 3,
+	       "Close it before waiting. All right where somebody is still to come and open it");
+}
+
 /* A socket has two directions: who reads may expect an answer. */
 static void test_child_on_a_socket(void **state)
 {
@@ -538,6 +554,7 @@ int main(void)
 		T(test_child_with_full_pipe),
 		T(test_forgotten_end),
 		T(test_input_left_open),
+		T(test_child_on_a_fifo),
 		T(test_child_on_a_socket),
 		T(test_end_leak),
 		T(test_inherited_end),
