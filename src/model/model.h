@@ -264,13 +264,17 @@ struct fact {
 extern const char fact_yes[], fact_no[], fact_none[];
 extern const char fact_zero[]; /* 0, which is not worth a word: only JSON says it */
 
-/* Who holds which end of a channel open, from the latest snapshot with holds. */
+/*
+ * Who holds which end of a channel open, from the latest snapshot with holds. Of a process that
+ * has very many descriptors of one side the last stands for those that are not listed.
+ */
 struct holder {
 	struct list_node in_chan;
 	struct proc *proc;
 	unsigned int can; /* HOLDF_READ | HOLDF_WRITE: what the descriptor allows */
 	uint8_t side;
 	int fd;
+	unsigned int nth; /* the model's own: of those of its process and side, from 1 on */
 };
 
 /* One message that found its receive, as -t and exports print it. */

@@ -10,6 +10,8 @@
 #include "model/maps.h"
 #include "model/task.h"
 
+#define HOLDERS_MAX 64 /* of one process on one side of a channel */
+
 void holder_free(struct holder *h)
 {
 	list_del(&h->in_chan);
@@ -189,10 +191,49 @@ int snap_inflight(struct model *m, const struct ev_inflight *ev)
 	return show_blocked(m, i, o);
 }
 
+/*
+ * The last of p's on this side. Descriptors come process by process, so those of p are the last
+ * ones of the channel.
+ */
+static struct holder *last_holder(const struct chan *c, const struct proc *p, uint8_t side)
+{
+	for (struct list_node *n = c->holders.node.prev; n != &c->holders.node; n = n->prev) {
+		struct holder *h = container_of(n, struct holder, in_chan);
+
+		if (h->proc != p)
+			break;
+		if (h->side == side)
+			return h;
+	}
+	return NULL;
+}
+
+/* Anybody can have any number of descriptors of one channel, at no cost of theirs. */
+static int holder_add(struct obj *o, struct proc *p, const struct ev_hold *ev)
+{
+	unsigned int can = ev->hdr.flags & (HOLDF_READ | HOLDF_WRITE);
+	struct holder *last = last_holder(o->chan, p, o->side), *h;
+
+	if (last && last->nth >= HOLDERS_MAX) {
+		last->can |= can;
+		return 0;
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	h->proc = p;
+	h->can = can;
+	h->side = o->side;
+	h->fd = ev->fd;
+	h->nth = last ? last->nth + 1 : 1;
+	p->refs++;
+	list_add_tail(&o->chan->holders, &h->in_chan);
+	return 0;
+}
+
 int snap_hold(struct model *m, const struct ev_hold *ev)
 {
 	struct obj *o = obj_find(m, ev->chan);
-	struct holder *h;
 	struct proc *p;
 
 	if (!o || !m->snap_holds)
@@ -203,15 +244,8 @@ int snap_hold(struct model *m, const struct ev_hold *ev)
 		return -ENOMEM;
 	if (!o->chan)
 		return 0;
-	h = calloc(1, sizeof(*h));
-	if (!h)
+	if (holder_add(o, p, ev))
 		return -ENOMEM;
-	h->proc = p;
-	h->can = ev->hdr.flags & (HOLDF_READ | HOLDF_WRITE);
-	h->side = o->side;
-	h->fd = ev->fd;
-	p->refs++;
-	list_add_tail(&o->chan->holders, &h->in_chan);
 	if (p->target)
 		o->chan->touched_by_target = true;
 	chan_reopen(m, o->chan);

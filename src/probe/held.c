@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#define ROWS_MAX (1u << 22) /* 32 bytes each, and as much again to find them by */
+
 void held_init(struct held_table *t)
 {
-	*t = (struct held_table){0};
+	*t = (struct held_table){.max = ROWS_MAX};
 	hmap_init(&t->by_fd);
 }
 
@@ -40,6 +42,8 @@ static int add(struct held_table *t, const struct ev_hold *h)
 {
 	struct held *rows = t->rows;
 
+	if (t->cnt >= t->max)
+		return 0;
 	if (t->cnt == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 256;
 

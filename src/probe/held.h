@@ -3,8 +3,8 @@
  * held.h - which channel stands behind a descriptor, as the last snapshot told.
  *
  * Filled from EV_OBJ and EV_HOLD as they pass, so that a set of descriptors that a task
- * polls can be told as channels. Holds no pointers to records. The owner embeds it
- * and calls held_fini().
+ * polls can be told as channels. Holds no pointers to records. What is more than max is
+ * not kept, as if it were no channel. The owner embeds it and calls held_fini().
  */
 #ifndef IPCSPY_PROBE_HELD_H
 #define IPCSPY_PROBE_HELD_H
@@ -28,7 +28,7 @@ struct held {
 struct held_table {
 	struct hmap by_fd; /* pid << 32 | fd -> place in rows, from 1 on */
 	struct held *rows;
-	size_t cnt, cap;
+	size_t cnt, cap, max;
 	struct held object; /* what the last EV_OBJ was about */
 };
 

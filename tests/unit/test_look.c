@@ -305,6 +305,23 @@ static void what_stands_behind_a_descriptor(void **state)
 	held_fini(&t);
 }
 
+static void what_is_too_much_is_no_channel(void **state)
+{
+	struct ev_hold hold = {.hdr = {.kind = EV_HOLD, .pid = 7}, .chan = 11};
+	struct held_table t;
+
+	(void)state;
+	held_init(&t);
+	assert_int_equal(t.max, 1 << 22);
+	t.max = 300;
+	for (; hold.fd < 1000; hold.fd++)
+		assert_int_equal(held_see(&t, &hold.hdr), 0);
+	assert_int_equal(t.cnt, 300);
+	assert_non_null(held_find(&t, 7, 299));
+	assert_null(held_find(&t, 7, 300));
+	held_fini(&t);
+}
+
 static pid_t wait_for_flock(const char *path)
 {
 	pid_t child = fork();
@@ -362,6 +379,7 @@ int main(void)
 		cmocka_unit_test(hostile_times),
 		cmocka_unit_test(a_string_at_the_end_of_memory),
 		cmocka_unit_test(what_stands_behind_a_descriptor),
+		cmocka_unit_test(what_is_too_much_is_no_channel),
 		cmocka_unit_test(a_lock_of_this_process),
 	};
 

@@ -33,6 +33,30 @@ static size_t count(const struct feed *f)
 	return cnt;
 }
 
+/* Very many descriptors of one end, and one of the other, which is not forgotten. */
+static void test_many_descriptors(void **state)
+{
+	struct feed *f = *state;
+	unsigned int can = 0;
+	size_t cnt = 0;
+
+	feed_pipe(f, 1);
+	feed_snap(f, SNAPF_HOLDS, T0 + SEC);
+	for (int i = 0; i < 1000; i++)
+		feed_hold(f, 1, A, HOLDF_READ);
+	feed_hold(f, 1, A, HOLDF_WRITE);
+	feed_hold(f, 1, A, HOLDF_READ);
+	feed_hold(f, 1, B, HOLDF_READ);
+	feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + 2 * SEC);
+	list_for_each (h, model_holders(feed_chan(f, 0)), struct holder, in_chan) {
+		cnt++;
+		if (h->proc->pid == A)
+			can |= h->can;
+	}
+	assert_int_equal(cnt, 65);
+	assert_int_equal(can, HOLDF_READ | HOLDF_WRITE);
+}
+
 static void test_task(void **state)
 {
 	struct feed *f = *state;
@@ -177,8 +201,13 @@ static void test_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_task),    T(test_hostile_task),    T(test_set),
-		T(test_opens),   T(test_too_many_polled), T(test_ends_with_its_process),
+		T(test_many_descriptors),
+		T(test_task),
+		T(test_hostile_task),
+		T(test_set),
+		T(test_opens),
+		T(test_too_many_polled),
+		T(test_ends_with_its_process),
 		T(test_goes_on),
 	};
 
