@@ -68,9 +68,19 @@ static int dump(struct recorder *rec)
 	return err == -EAGAIN ? 0 : err;
 }
 
+static int started(void *arg)
+{
+	struct recorder *rec = arg;
+
+	rec->started = true;
+	/* Those of a row are the writer's thread's, and there already. */
+	return in_row(rec->opts) ? 0 : newfile_commit(&rec->file);
+}
+
 static int begin(void *arg, const struct session *s, const struct report_info *info)
 {
 	struct recorder *rec = arg;
+	int err;
 
 	rec->meta = (struct rec_meta){
 		.start_ns = s->start_ns,
@@ -86,7 +96,7 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 		.comm = info->comm,
 		.argv = info->argv,
 	};
-	return rec_writer_new(
+	err = rec_writer_new(
 		&rec->writer,
 		&(struct rec_writer_opts){
 			.out = {.meta = &rec->meta,
@@ -94,15 +104,8 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 				.max_bytes = rec->opts->max_bytes,
 				.ring_ns = rec->opts->ring_ns},
 		});
-}
-
-static int started(void *arg)
-{
-	struct recorder *rec = arg;
-
-	rec->started = true;
-	/* Those of a row are the writer's thread's, and there already. */
-	return in_row(rec->opts) ? 0 : newfile_commit(&rec->file);
+	/* Without a command there is nothing to wait for, and nothing written may be lost. */
+	return err || info->argv ? err : started(rec);
 }
 
 static int record(void *arg, const struct event *ev)
