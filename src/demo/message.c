@@ -103,7 +103,7 @@ const char *msg_check(const struct msg_spec *spec, const void *buf, uint64_t len
 	uint64_t trailer;
 
 	if (len < sizeof(h))
-		return "shorter than its header";
+		return "is shorter than its header";
 	memcpy(&h, p, sizeof(h));
 	if (h.magic != MSG_MAGIC || h.salt != (uint32_t)mix(spec->seed))
 		return "does not begin with a header of this run";

@@ -48,7 +48,7 @@ static int get_message(struct wake_run *wr, unsigned int r)
 	uint32_t len = msg->len <= wr->run->spec.size ? msg->len : 0;
 	const char *wrong = msg_check(&wr->run->spec, msg, len);
 
-	return wrong ? run_fail(wr->run, -EIO, "a message through shared memory is %s", wrong) : 0;
+	return wrong ? run_fail(wr->run, -EIO, "a message in shared memory %s", wrong) : 0;
 }
 
 /* Nothing that another process could see. */

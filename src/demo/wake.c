@@ -129,6 +129,17 @@ static struct mark *marks_of(struct wake_run *wr, unsigned int r)
 	return wr->marks + r * wr->room;
 }
 
+/*
+ * Who came too late to sleep lets that wake pass: it would end the next sleep, which
+ * the sender's look does not belong to, and the message could be read while another
+ * sender writes.
+ */
+static void let_pass(struct worker *w, struct box *box)
+{
+	while (atomic_load(&box->waking))
+		worker_sleep_until(w, demo_now_ns() + AGAIN_US * DEMO_NS_PER_US);
+}
+
 /* One wait, and what became of it. */
 static int receive(struct wake_run *wr, struct worker *w, unsigned int r, struct mark *mark)
 {
@@ -145,8 +156,12 @@ static int receive(struct wake_run *wr, struct worker *w, unsigned int r, struct
 	end_ns = demo_now_ns();
 	atomic_store(&s->call_since_ns, 0);
 	worker_called(w, s, mark->wait_ns, end_ns);
-	if (n <= 0)
-		return n ? run_fail_errno(wr->run, n, "waiting") : 0;
+	if (n < 0)
+		return run_fail_errno(wr->run, n, "waiting");
+	if (!n) {
+		let_pass(w, box);
+		return 0;
+	}
 	mark->got_ns = end_ns;
 	n = wr->ops->get ? wr->ops->get(wr, r) : 0;
 	if (n)
@@ -187,6 +202,7 @@ static int wake_one(struct wake_run *wr, struct worker *w, unsigned int r, uint6
 {
 	struct mark *mark = marks_of(wr, r) + wr->sent[r];
 	struct demo_side *s = &w->proc->send;
+	struct box *box = &wr->boxes[r];
 	uint64_t start_ns;
 	int n;
 
@@ -195,8 +211,10 @@ static int wake_one(struct wake_run *wr, struct worker *w, unsigned int r, uint6
 			worker_sleep_until(w, demo_now_ns() + AGAIN_US * DEMO_NS_PER_US);
 		if (wr->ops->put)
 			wr->ops->put(wr, w, r, seq);
+		atomic_store(&box->waking, 1);
 		start_ns = demo_now_ns();
 		n = wr->ops->wake(wr, r);
+		atomic_store(&box->waking, 0);
 		worker_called(w, s, start_ns, demo_now_ns());
 	} while (n == 0);
 	if (n < 0)

@@ -15,7 +15,8 @@ struct box {
 	_Atomic uint32_t word;
 	_Atomic uint32_t taken;   /* by a sender */
 	_Atomic uint32_t waiting; /* the receiver is about to sleep, or does */
-	uint32_t pad[13];
+	_Atomic uint32_t waking;  /* a sender wakes the receiver, or tries to */
+	uint32_t pad[12];
 };
 _Static_assert(sizeof(struct box) == 64, "one cache line each");
 
