@@ -15,24 +15,37 @@ enum exit_status {
 	EXIT_LOST = 3, /* the report is printed, but events were lost or not decoded */
 };
 
-/* argv[0] is the program's name or the verb. Each returns an exit status. */
-int cmd_watch(int argc, char **argv);
-int cmd_why(int argc, char **argv);
-int cmd_record(int argc, char **argv);
-int cmd_report(int argc, char **argv);
-int cmd_export(int argc, char **argv);
-int cmd_doctor(int argc, char **argv);
-int cmd_help(int argc, char **argv);
+struct opts;
+struct strbuf;
+
+/*
+ * What the verbs do, with options that were checked. Each returns an exit status; what went
+ * wrong is said.
+ */
+int cmd_trace(const struct opts *o); /* shows it, records it, as the options say */
+int cmd_why(const struct opts *o);
+int cmd_report(const struct opts *o);
+int cmd_export(const struct opts *o);
+int cmd_doctor(const struct opts *o);
+int cmd_help(const struct opts *o);
 
 struct verb {
 	const char *name; /* NULL: what runs when no verb is named */
 	const char *usage, *summary;
 	unsigned int id; /* VERB_* in opts.h */
-	int (*run)(int argc, char **argv);
+	/* What cannot be together, and what must be there. Returns as opts_parse(). */
+	int (*check)(struct opts *o, struct strbuf *why);
+	int (*run)(const struct opts *o);
 };
 
 /* The table of verbs; ends with a row whose run is NULL. */
 extern const struct verb verbs[];
+
+/*
+ * The verb that argv asks for, with its options; argv[0] is the program's name. Returns an
+ * exit status.
+ */
+int cmd_main(int argc, char **argv);
 
 /* Prints "ipcspy: ..." on stderr. */
 void cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -102,7 +102,7 @@ static int put_json(struct sink *out, const struct checkup *c)
 	return json_finish(&j);
 }
 
-static int check_up(bool as_json)
+int cmd_doctor(const struct opts *o)
 {
 	struct checkup c = {.ok = true};
 	struct sink out;
@@ -119,7 +119,7 @@ static int check_up(bool as_json)
 		c.cnt = FEATURES_MAX;
 	for (size_t i = 0; i < c.cnt; i++)
 		c.ok &= c.rows[i].ok || c.rows[i].need != NEED_REQUIRED;
-	err = as_json ? put_json(&out, &c) : put_text(&out, &c);
+	err = o->format == FORMAT_JSON ? put_json(&out, &c) : put_text(&out, &c);
 	if (!err)
 		err = sink_flush(&out);
 	sink_fini(&out);
@@ -128,26 +128,4 @@ static int check_up(bool as_json)
 		return EXIT_ERROR;
 	}
 	return c.ok ? EXIT_WHOLE : EXIT_ERROR;
-}
-
-int cmd_doctor(int argc, char **argv)
-{
-	struct strbuf why;
-	struct opts o;
-	int status;
-
-	strbuf_init(&why);
-	if (opts_parse(&o, VERB_DOCTOR, argc, argv, &why))
-		status = cmd_usage(why.s);
-	else if (o.help)
-		status = cmd_print_help(VERB_DOCTOR);
-	else if (o.version)
-		status = cmd_print_version();
-	else if (*o.rest || o.command)
-		status = cmd_usage("doctor takes no arguments");
-	else
-		status = check_up(o.format == FORMAT_JSON);
-	opts_fini(&o);
-	strbuf_fini(&why);
-	return status;
 }

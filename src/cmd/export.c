@@ -186,7 +186,7 @@ static int convert(struct export *x)
 	return status;
 }
 
-static int export(const struct opts *o)
+int cmd_export(const struct opts *o)
 {
 	struct export x = {
 		.opts = o,
@@ -222,29 +222,6 @@ static int export(const struct opts *o)
 	sink_fini(&x.sink);
 	newfile_close(&x.file);
 	replay_close(&x.replay);
-	strbuf_fini(&why);
-	return status;
-}
-
-int cmd_export(int argc, char **argv)
-{
-	struct strbuf why;
-	struct opts o;
-	int status, err;
-
-	strbuf_init(&why);
-	err = opts_parse(&o, VERB_EXPORT, argc, argv, &why);
-	if (!err && o.help)
-		status = cmd_print_help(VERB_EXPORT);
-	else if (!err && o.version)
-		status = cmd_print_version();
-	else if (!err && !(err = opts_check_export(&o, &why)))
-		status = export(&o);
-	else
-		status = err == -EINVAL ? cmd_usage(why.s) : EXIT_ERROR;
-	if (err && err != -EINVAL)
-		cmd_error("%s", strerror(-err));
-	opts_fini(&o);
 	strbuf_fini(&why);
 	return status;
 }

@@ -81,27 +81,25 @@ int cmd_print_help(unsigned int verb)
 	return print(&out);
 }
 
-int cmd_help(int argc, char **argv)
+/* Of which verb; without one, of all. NULL: there is no such verb. */
+static const struct verb *asked_about(const struct opts *o)
 {
-	const struct verb *v = verbs;
-	struct strbuf why;
-	struct opts o;
-	int status, err;
+	for (const struct verb *v = verbs; v->run; v++)
+		if (!*o->rest || (v->name && !strcmp(v->name, *o->rest)))
+			return v;
+	return NULL;
+}
 
-	strbuf_init(&why);
-	err = opts_parse(&o, VERB_HELP, argc, argv, &why);
-	while (!err && *o.rest && v->run && (!v->name || strcmp(v->name, *o.rest) != 0))
-		v++;
-	if (!err && !v->run) {
-		strbuf_puts(&why, "no such verb: ");
-		strbuf_put_escaped(&why, *o.rest, strlen(*o.rest));
-		err = -EINVAL;
-	}
-	if (err)
-		status = cmd_usage(why.s);
-	else
-		status = o.version ? cmd_print_version() : cmd_print_help(v->id);
-	opts_fini(&o);
-	strbuf_fini(&why);
-	return status;
+int opts_check_help(struct opts *o, struct strbuf *why)
+{
+	if (asked_about(o))
+		return 0;
+	strbuf_puts(why, "no such verb: ");
+	strbuf_put_escaped(why, *o->rest, strlen(*o->rest));
+	return -EINVAL;
+}
+
+int cmd_help(const struct opts *o)
+{
+	return cmd_print_help(asked_about(o)->id);
 }

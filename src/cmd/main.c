@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <fcntl.h>
 #include <locale.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -24,15 +23,9 @@ static void fill_closed_streams(void)
 
 int main(int argc, char **argv)
 {
-	const struct verb *v = verbs;
-
 	fill_closed_streams();
 	/* Only for what the terminal can show: numbers and parsing stay as they are. */
 	setlocale(LC_CTYPE, "");
 	signals_ignore_write();
-	while (argc > 1 && v->run && !(v->name && !strcmp(v->name, argv[1])))
-		v++;
-	if (argc > 1 && v->run)
-		return v->run(argc - 1, argv + 1);
-	return verbs[0].run(argc, argv);
+	return cmd_main(argc, argv);
 }

@@ -79,7 +79,7 @@ int opts_parse(struct opts *o, unsigned int verb, int argc, char **argv, struct 
 void opts_fini(struct opts *o);
 
 /* What cannot be together, and what must be there, for VERB_WATCH. Returns as opts_parse(). */
-int opts_check_watch(const struct opts *o, struct strbuf *why);
+int opts_check_watch(struct opts *o, struct strbuf *why);
 
 /* The same for VERB_RECORD; -o becomes o->record. */
 int opts_check_record(struct opts *o, struct strbuf *why);
@@ -92,6 +92,10 @@ int opts_check_export(struct opts *o, struct strbuf *why);
 
 /* The same for VERB_WHY; its process ids become o->pids. */
 int opts_check_why(struct opts *o, struct strbuf *why);
+
+/* The same for VERB_DOCTOR and VERB_HELP. */
+int opts_check_doctor(struct opts *o, struct strbuf *why);
+int opts_check_help(struct opts *o, struct strbuf *why);
 
 /* The options of a verb as a list for --help. */
 void opts_put_help(struct strbuf *sb, unsigned int verb);

@@ -30,7 +30,7 @@ static void check_filter(const struct opts *o, const char *verb, struct strbuf *
 	}
 }
 
-int opts_check_watch(const struct opts *o, struct strbuf *why)
+int opts_check_watch(struct opts *o, struct strbuf *why)
 {
 	check_filter(o, "", why);
 	if (!why->len && o->interval_ns && (o->messages || o->format != FORMAT_TEXT))
@@ -127,5 +127,12 @@ int opts_check_why(struct opts *o, struct strbuf *why)
 		strbuf_puts(why, "-a is every process: leave out the process ids, or -a");
 	else if (o->watch && o->format != FORMAT_TEXT)
 		strbuf_puts(why, "--watch tells in text: not with --format json");
+	return why->len ? -EINVAL : why->err;
+}
+
+int opts_check_doctor(struct opts *o, struct strbuf *why)
+{
+	if (*o->rest || o->command)
+		strbuf_puts(why, "doctor takes no arguments");
 	return why->len ? -EINVAL : why->err;
 }

@@ -48,7 +48,7 @@ static int show(struct shown *sh, const char *name)
 	return cmd_replayed(r, name, "reported");
 }
 
-static int report(const struct opts *o)
+int cmd_report(const struct opts *o)
 {
 	const char *name = *o->rest;
 	struct shown sh;
@@ -75,29 +75,6 @@ static int report(const struct opts *o)
 	output_close(&sh.out);
 close_replay:
 	replay_close(&sh.replay);
-	strbuf_fini(&why);
-	return status;
-}
-
-int cmd_report(int argc, char **argv)
-{
-	struct strbuf why;
-	struct opts o;
-	int status, err;
-
-	strbuf_init(&why);
-	err = opts_parse(&o, VERB_REPORT, argc, argv, &why);
-	if (!err && o.help)
-		status = cmd_print_help(VERB_REPORT);
-	else if (!err && o.version)
-		status = cmd_print_version();
-	else if (!err && !(err = opts_check_report(&o, &why)))
-		status = report(&o);
-	else
-		status = err == -EINVAL ? cmd_usage(why.s) : EXIT_ERROR;
-	if (err && err != -EINVAL)
-		cmd_error("%s", strerror(-err));
-	opts_fini(&o);
 	strbuf_fini(&why);
 	return status;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What watch and record have in common: a trace of processes or a command, from end to end. */
+/* trace - processes or a command traced from end to end: what no verb, or record, asks for. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "cmd/recorder.h"
 #include "cmd/session.h"
 #include "cmd/signals.h"
-#include "cmd/trace.h"
 #include "export/walk.h"
 
 #define NSEC_PER_MSEC 1000000ull
@@ -204,7 +203,7 @@ static int open_output(struct output *out, const struct opts *o)
 }
 
 /* Everything that can fail cheaply comes first: files, targets, then the fork, then the load. */
-int trace_run(const struct opts *o)
+int cmd_trace(const struct opts *o)
 {
 	struct recorder rec = {0};
 	struct output out;

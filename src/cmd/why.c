@@ -308,7 +308,7 @@ static int run(struct why *y)
 	return y->opts->pid_cnt && !y->found && !y->looked ? EXIT_ERROR : EXIT_WHOLE;
 }
 
-static int why(const struct opts *o)
+int cmd_why(const struct opts *o)
 {
 	struct why y = {.opts = o};
 	int err, status = EXIT_ERROR;
@@ -325,28 +325,5 @@ static int why(const struct opts *o)
 	probe_free(y.probe);
 	told_fini(&y.told);
 	output_close(&y.out);
-	return status;
-}
-
-int cmd_why(int argc, char **argv)
-{
-	struct strbuf reason;
-	struct opts o;
-	int status, err;
-
-	strbuf_init(&reason);
-	err = opts_parse(&o, VERB_WHY, argc, argv, &reason);
-	if (!err && o.help)
-		status = cmd_print_help(VERB_WHY);
-	else if (!err && o.version)
-		status = cmd_print_version();
-	else if (!err && !(err = opts_check_why(&o, &reason)))
-		status = why(&o);
-	else
-		status = err == -EINVAL ? cmd_usage(reason.s) : EXIT_ERROR;
-	if (err && err != -EINVAL)
-		cmd_error("%s", strerror(-err));
-	opts_fini(&o);
-	strbuf_fini(&reason);
 	return status;
 }
