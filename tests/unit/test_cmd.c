@@ -23,6 +23,7 @@
 #include "cmd/signals.h"
 #include "cmd/targets.h"
 #include "export/report.h"
+#include "tmp.h"
 
 #define TRIES 500 /* of 10 ms each: far more than anything here takes */
 
@@ -42,14 +43,12 @@ static void wait_for_end(struct command *c)
 
 static void command_runs_when_let_go(void **state)
 {
-	char dir[] = "/tmp/ipcspy-test-XXXXXX", file[64], script[96];
+	char file[PATH_MAX], script[PATH_MAX + 32];
 	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
 	struct command c;
 
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/ran", dir);
-	snprintf(script, sizeof(script), "echo >%s; exit 7", file);
+	tmp_path(file, state, "ran");
+	snprintf(script, sizeof(script), "echo >'%s'; exit 7", file);
 	assert_int_equal(command_start(&c, argv), 0);
 	for (int i = 0; i < 5; i++)
 		nap();
@@ -62,43 +61,36 @@ static void command_runs_when_let_go(void **state)
 	assert_int_equal(status_as_shell(c.status), 7);
 	assert_int_equal(command_exec_error(&c), 0);
 	command_fini(&c);
-	unlink(file);
-	rmdir(dir);
 }
 
 static void command_that_is_not_let_go_never_runs(void **state)
 {
-	char dir[] = "/tmp/ipcspy-test-XXXXXX", file[64], script[96];
+	char file[PATH_MAX], script[PATH_MAX + 32];
 	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
 	struct command c;
 	pid_t pid;
 
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/ran", dir);
-	snprintf(script, sizeof(script), "echo >%s", file);
+	tmp_path(file, state, "ran");
+	snprintf(script, sizeof(script), "echo >'%s'", file);
 	assert_int_equal(command_start(&c, argv), 0);
 	pid = c.pid;
 	command_fini(&c);
 	assert_int_equal(kill(pid, 0), -1);
 	assert_int_equal(errno, ESRCH);
 	assert_int_not_equal(access(file, F_OK), 0);
-	rmdir(dir);
 }
 
 /* The lock is free then, too: the child must not take that for leave to run. */
 static void command_of_a_dead_parent_never_runs(void **state)
 {
-	char dir[] = "/tmp/ipcspy-test-XXXXXX", file[64], script[96];
+	char file[PATH_MAX], script[PATH_MAX + 32];
 	char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
 	int alive[2];
 	pid_t pid;
 	char c;
 
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/ran", dir);
-	snprintf(script, sizeof(script), "echo >%s", file);
+	tmp_path(file, state, "ran");
+	snprintf(script, sizeof(script), "echo >'%s'", file);
 	assert_int_equal(pipe(alive), 0);
 	pid = fork();
 	assert_true(pid >= 0);
@@ -113,8 +105,6 @@ static void command_of_a_dead_parent_never_runs(void **state)
 	assert_int_equal(read(alive[0], &c, 1), 0);
 	assert_int_not_equal(access(file, F_OK), 0);
 	close(alive[0]);
-	unlink(file);
-	rmdir(dir);
 }
 
 static void missing_command_says_why(void **state)
@@ -275,12 +265,11 @@ static void one_more_sigint_kills(void **state)
 static void output_goes_where_it_should(void **state)
 {
 	char *command[] = {(char *)"ls", NULL};
-	char dir[] = "/tmp/ipcspy-test-XXXXXX", file[64], link_name[64];
+	char file[PATH_MAX], link_name[PATH_MAX];
 	struct opts o = {0};
 	struct output out;
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(output_open(&out, &o), 0);
 	assert_int_equal(out.sink.fd, STDOUT_FILENO);
 	output_close(&out);
@@ -289,15 +278,14 @@ static void output_goes_where_it_should(void **state)
 	assert_int_equal(out.sink.fd, STDERR_FILENO);
 	output_close(&out);
 
-	assert_non_null(mkdtemp(dir));
-	snprintf(file, sizeof(file), "%s/report", dir);
+	tmp_path(file, state, "report");
 	o.output = file;
 	assert_int_equal(output_open(&out, &o), 0);
 	assert_true(out.sink.fd > STDERR_FILENO);
 	assert_int_equal(fstat(out.sink.fd, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	output_close(&out);
-	snprintf(link_name, sizeof(link_name), "%s/link", dir);
+	tmp_path(link_name, state, "link");
 	assert_int_equal(symlink(file, link_name), 0);
 	o.output = link_name;
 	assert_int_equal(output_open(&out, &o), -ELOOP);
@@ -305,9 +293,6 @@ static void output_goes_where_it_should(void **state)
 	o.output = "/nonexistent/report";
 	assert_int_equal(output_open(&out, &o), -ENOENT);
 	output_close(&out);
-	unlink(link_name);
-	unlink(file);
-	rmdir(dir);
 }
 
 static void output_is_as_wide_as_asked(void **state)
@@ -376,9 +361,9 @@ static void verbs_are_complete(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_runs_when_let_go),
-		cmocka_unit_test(command_that_is_not_let_go_never_runs),
-		cmocka_unit_test(command_of_a_dead_parent_never_runs),
+		TMP_TEST(command_runs_when_let_go),
+		TMP_TEST(command_that_is_not_let_go_never_runs),
+		TMP_TEST(command_of_a_dead_parent_never_runs),
 		cmocka_unit_test(missing_command_says_why),
 		cmocka_unit_test(command_runs_from_its_exec_on),
 		cmocka_unit_test(command_gets_signals),
@@ -386,7 +371,7 @@ int main(void)
 		cmocka_unit_test(targets_must_be_there),
 		cmocka_unit_test(signals_ask_for_an_end),
 		cmocka_unit_test(one_more_sigint_kills),
-		cmocka_unit_test(output_goes_where_it_should),
+		TMP_TEST(output_goes_where_it_should),
 		cmocka_unit_test(output_is_as_wide_as_asked),
 		cmocka_unit_test(formats_choose_lines_and_report),
 		cmocka_unit_test(verbs_are_complete),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "analysis/blame.h"
@@ -20,6 +21,7 @@
 #include "feed.h"
 #include "golden_file.h"
 #include "golden_scene.h"
+#include "tmp.h"
 
 struct exported {
 	struct exporter x;
@@ -214,13 +216,15 @@ static void databases(void **state)
 {
 	struct exported e;
 
-	(void)state;
 	for (const struct scene *s = scenes; s->name; s++) {
-		char path[] = "/tmp/ipcspy-test-XXXXXX";
+		char path[PATH_MAX];
 		int64_t messages = 0;
-		int fd = mkstemp(path);
+		int fd;
 
+		tmp_path(path, state, s->name);
+		fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 		assert_true(fd >= 0);
+		close(fd);
 		play(&e, "sqlite", s, path);
 		list_for_each (c, model_chans(e.player.model), struct chan, in_model)
 			list_for_each (f, &c->flows, struct flow, in_chan)
@@ -228,8 +232,6 @@ static void databases(void **state)
 		fini(&e);
 		assert_int_equal(query(path, "SELECT count(*) FROM lines"), messages);
 		assert_int_equal(query(path, "SELECT sum(messages) FROM flows"), messages);
-		close(fd);
-		unlink(path);
 	}
 }
 
@@ -262,7 +264,7 @@ int main(void)
 		cmocka_unit_test(csv_on_a_terminal_gives_no_orders),
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
 		cmocka_unit_test(dot_escapes_labels),
-		cmocka_unit_test(databases),
+		TMP_TEST(databases),
 		cmocka_unit_test(no_database_without_a_file),
 		cmocka_unit_test(formats_have_names_and_summaries),
 	};

@@ -24,6 +24,7 @@
 #include "probe/epoll.h"
 #include "probe/held.h"
 #include "probe/locks.h"
+#include "tmp.h"
 
 #define SEC 1000000000ull
 
@@ -339,13 +340,14 @@ static pid_t wait_for_flock(const char *path)
 
 static void a_lock_of_this_process(void **state)
 {
-	char path[] = "/tmp/ipcspy-unit-XXXXXX";
-	int fd = mkstemp(path), tries = 200;
+	char path[PATH_MAX];
+	int fd, tries = 200;
 	struct lock_table t;
 	struct stat st;
 	pid_t child;
 
-	(void)state;
+	tmp_path(path, state, "lock");
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -361,7 +363,6 @@ static void a_lock_of_this_process(void **state)
 	locks_fini(&t);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	unlink(path);
 	close(fd);
 }
 
@@ -380,7 +381,7 @@ int main(void)
 		cmocka_unit_test(a_string_at_the_end_of_memory),
 		cmocka_unit_test(what_stands_behind_a_descriptor),
 		cmocka_unit_test(what_is_too_much_is_no_channel),
-		cmocka_unit_test(a_lock_of_this_process),
+		TMP_TEST(a_lock_of_this_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
