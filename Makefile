@@ -15,6 +15,7 @@ PKG_CONFIG ?= pkg-config
 CLANG_FORMAT ?= clang-format
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN_E2E ?= truth
+JOBS ?= $(shell nproc)
 C_FILES := $(sort $(wildcard bpf/*.[ch] include/ipcspy/*.h src/*/*.[ch] tests/*/*.[ch]))
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
@@ -141,14 +142,14 @@ BENCH := $(BUILD)/tests/bench/empty.bpf.o $(patsubst %.c,$(BUILD)/%,\
 ## demo: install what is missing, build, and watch the demo pipeline (as root)
 demo:
 	$(Q).ci/deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(BUILD)/ipcspy -- $(BUILD)/ipcspy-demo pipeline
 
 ## check: install what is missing, then every test there is (as root)
 check:
 	$(Q).ci/deps
 	$(Q)for t in all lint unit selftest asan fuzz-quick bench-quick e2e; do \
-		$(MAKE) --no-print-directory -j1 WERROR=1 $$t || exit 1; done
+		$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 $$t || exit 1; done
 
 ## unit: build and run the unit and golden tests (no privileges)
 unit: $(UNIT_BIN)
