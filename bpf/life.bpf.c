@@ -29,6 +29,33 @@ static __always_inline bool comm_matches(const char *comm)
 	return at & cfg.glob_end;
 }
 
+#define CGROUP_LEVELS 32 /* deeper ones are not looked at */
+
+/* In the group of the filter, or in one inside it; /sys/fs/cgroup's inode numbers are these ids. */
+static __always_inline bool cgroup_matches(struct cgroup *cgrp)
+{
+	struct kernfs_node *kn;
+	struct cgroup *at;
+	int level = 0;
+	__u64 id;
+
+	if (!cfg.cgroup_id || KREAD(&level, &cgrp->level))
+		return false;
+	for (int i = 0; i < CGROUP_LEVELS && i <= level; i++)
+		if (!KREAD(&at, &cgrp->ancestors[i]) && !KREAD(&kn, &at->kn) &&
+		    !KREAD(&id, &kn->id) && id == cfg.cgroup_id)
+			return true;
+	return false;
+}
+
+static __always_inline bool in_cgroup(struct task_struct *task)
+{
+	struct css_set *set = (void *)TASK_PTR(task, cgroups);
+	struct cgroup *cgrp;
+
+	return cfg.cgroup_id && !KREAD(&cgrp, &set->dfl_cgrp) && cgroup_matches(cgrp);
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -39,6 +66,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 
 	task_note(child);
 	if (pt && (pt->flags & TF_TARGET) && (thread || cfg.follow || comm_matches(child->comm)))
+		flags = TF_TARGET;
+	else if (in_cgroup(child) && (__u32)child->tgid != cfg.self_tgid)
 		flags = TF_TARGET;
 	/* whoever is born with shared memory is a process to know of, a stranger, too */
 	inherits = !thread && is_mapper(parent->tgid) && (cfg.peers || flags);
@@ -57,11 +86,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* A task with this name is a target from now on, if the filter is by name. */
-static __always_inline struct task_ctx *target_by_name(struct task_ctx *t, struct task_struct *task,
-						       const char *comm)
+/* A task with this name, or where it is, is a target from now on, if the filter says so. */
+static __always_inline struct task_ctx *target_by_filter(struct task_ctx *t,
+							 struct task_struct *task, const char *comm)
 {
-	if (!comm_matches(comm) || (__u32)task->tgid == cfg.self_tgid)
+	if ((!comm_matches(comm) && !in_cgroup(task)) || (__u32)task->tgid == cfg.self_tgid)
 		return t;
 	if (!t)
 		t = task_make(task);
@@ -82,7 +111,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	t = task_find(task);
 	if (t)
 		__builtin_memset(t->words, 0, sizeof(t->words));
-	t = target_by_name(t, task, task->comm);
+	t = target_by_filter(t, task, task->comm);
 	if (t)
 		t->handler_cnt = 0;
 	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
@@ -98,7 +127,7 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	struct task_ctx *t = task_find(task);
 	struct ev_proc *e;
 
-	t = target_by_name(t, task, comm);
+	t = target_by_filter(t, task, comm);
 	if (!t || !(t->flags & TF_DESCRIBED) || task->pid != task->tgid)
 		return 0;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -110,6 +139,20 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	__builtin_memset(e->comm, 0, sizeof(e->comm));
 	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), comm);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+__u32 moved_in; /* how often processes came into the filter's group */
+
+/*
+ * What is known of such a process is taken like that of any target at the start, by
+ * user space: its other threads, what it holds, and what it waits for.
+ */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(on_cgroup, struct cgroup *dst, const char *path, struct task_struct *task)
+{
+	if (cgroup_matches(dst))
+		__sync_fetch_and_add(&moved_in, 1);
 	return 0;
 }
 
@@ -209,7 +252,8 @@ int mark_targets(struct bpf_iter__task *ctx)
 		return 0;
 	if (cfg.pid_ns_ino)
 		tgid = pid_noted(tgid);
-	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task->comm))
+	if (!bpf_map_lookup_elem(&target_pids, &tgid) && !comm_matches(task->comm) &&
+	    !in_cgroup(task))
 		return 0;
 	t = task_find(task);
 	if (!t)

@@ -437,6 +437,20 @@ struct restart_block___end { /* 7.3 */
 	} poll;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[0]; /* by level, itself the last; since 6.1 */
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct restart_block restart_block;
@@ -463,6 +477,7 @@ struct task_struct {
 	struct rt_mutex_waiter *pi_blocked_on;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	sigset_t blocked;

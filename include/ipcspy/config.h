@@ -172,6 +172,7 @@ struct ipcspy_config {
 	__u8 pad[7];
 	__u64 glob_gaps; /* bit n: a star behind the first n elements */
 	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
+	__u64 cgroup_id; /* what is in it, or in one inside it, is a target; 0: no such filter */
 };
 
 #endif

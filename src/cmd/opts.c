@@ -81,6 +81,16 @@ static int set_pids(struct opts *o, const char *arg, struct strbuf *why)
 	return -EINVAL;
 }
 
+static int set_cgroup(struct opts *o, const char *arg, struct strbuf *why)
+{
+	if (o->cgroup || !*arg) {
+		strbuf_puts(why, "-c takes one control group, such as system.slice/nginx.service");
+		return -EINVAL;
+	}
+	o->cgroup = arg;
+	return 0;
+}
+
 /* The kernel keeps COMM_MAX bytes of a name: a longer one without * or ? never matches. */
 static int set_comm(struct opts *o, const char *arg, struct strbuf *why)
 {
@@ -327,6 +337,8 @@ const struct opt opt_table[] = {
 	{'f', "follow", NULL, VERBS_TRACE, "with -p and -n: also the children they start",
 	 set_follow},
 	{'n', "name", "COMM", VERBS_TRACE, "trace processes of this name; * and ? match", set_comm},
+	{'c', "cgroup", "CGROUP", VERBS_TRACE, "trace processes of this control group (v2)",
+	 set_cgroup},
 	{'a', "all", NULL, VERBS_TRACE, "trace every process", set_all},
 	{'a', "all", NULL, VERB_WHY, "look for whoever is stuck on this machine", set_all},
 	{'m', "mechanism", "MECH[,MECH]...", VERBS_TRACE, "only these mechanisms", set_mechs},
@@ -540,6 +552,10 @@ void opts_put_filter(struct strbuf *sb, const struct opts *o)
 	if (o->comm) {
 		strbuf_puts(sb, " -n ");
 		strbuf_puts(sb, o->comm);
+	}
+	if (o->cgroup) {
+		strbuf_puts(sb, " -c ");
+		strbuf_puts(sb, o->cgroup);
 	}
 	if (o->all)
 		strbuf_puts(sb, " -a");

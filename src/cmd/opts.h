@@ -36,6 +36,7 @@ struct opts {
 	pid_t *pids;
 	size_t pid_cnt;
 	const char *comm;
+	const char *cgroup;
 	bool all, follow, no_peers;
 	uint32_t mech_mask;                /* 0: every mechanism */
 	uint64_t duration_ns, interval_ns; /* 0: not given */

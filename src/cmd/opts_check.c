@@ -10,7 +10,7 @@
 /* What is to be traced. */
 static void check_filter(const struct opts *o, const char *verb, struct strbuf *why)
 {
-	bool filter = o->pid_cnt || o->comm || o->all;
+	bool filter = o->pid_cnt || o->comm || o->cgroup || o->all;
 
 	if (*o->rest) {
 		strbuf_puts(why, "'");
@@ -21,12 +21,12 @@ static void check_filter(const struct opts *o, const char *verb, struct strbuf *
 	} else if (o->command && !*o->command) {
 		strbuf_puts(why, "no command after --");
 	} else if (o->command && filter) {
-		strbuf_puts(why, "a command after -- is the target: leave out -p, -n and -a");
+		strbuf_puts(why, "a command after -- is the target: leave out -p, -n, -c and -a");
 	} else if (!o->command && !filter) {
-		strbuf_puts(why, "nothing to trace: give -p PID, -n NAME, -a for every process, "
-				 "or -- COMMAND");
-	} else if (o->all && (o->pid_cnt || o->comm)) {
-		strbuf_puts(why, "-a is every process: leave out -p and -n, or -a");
+		strbuf_puts(why, "nothing to trace: give -p PID, -n NAME, -c CGROUP, -a for every "
+				 "process, or -- COMMAND");
+	} else if (o->all && (o->pid_cnt || o->comm || o->cgroup)) {
+		strbuf_puts(why, "-a is every process: leave out -p, -n and -c, or -a");
 	}
 }
 

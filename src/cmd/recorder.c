@@ -93,7 +93,7 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 		.kernel = info->kernel,
 		.arch = info->arch,
 		.filter = info->filter,
-		.comm = info->comm,
+		.chosen_by = info->chosen_by,
 		.argv = info->argv,
 	};
 	err = rec_writer_new(

@@ -66,7 +66,7 @@ static void set_info(struct replay *r)
 		.kernel = meta->kernel,
 		.arch = meta->arch,
 		.filter = meta->filter,
-		.comm = meta->comm,
+		.chosen_by = meta->chosen_by,
 		.start_realtime_ns = meta->start_realtime_ns,
 		.argv = meta->argv,
 		.command_pid = (uint32_t)meta->command_pid,

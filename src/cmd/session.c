@@ -9,6 +9,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/blame.h"
+#include "cmd/cgroup.h"
 #include "cmd/signals.h"
 #include "event/event.h"
 
@@ -81,13 +82,16 @@ static void on_forget(void *arg, uint64_t id)
 int session_init(struct session *s, const struct opts *o, struct output *out,
 		 struct command *command)
 {
+	int err;
+
 	*s = (struct session){.opts = o, .out = out, .command = command};
 	strbuf_init(&s->filter);
 	strbuf_init(&s->why);
 	opts_put_filter(&s->filter, o);
 	if (uname(&s->host))
 		return -errno;
-	return targets_open(&s->targets, o->pids, o->pid_cnt, &s->why);
+	err = o->cgroup ? cgroup_find(&s->cgroup_id, o->cgroup, &s->why) : 0;
+	return err ? err : targets_open(&s->targets, o->pids, o->pid_cnt, &s->why);
 }
 
 static struct report_info report_info(const struct session *s)
@@ -101,7 +105,7 @@ static struct report_info report_info(const struct session *s)
 		.kernel = s->host.release,
 		.arch = s->host.machine,
 		.filter = s->filter.s,
-		.comm = s->opts->comm,
+		.chosen_by = s->opts->comm ? s->opts->comm : s->opts->cgroup,
 		.start_realtime_ns = s->start_realtime_ns,
 		.duration_ns = end_ns - s->start_ns,
 		.events = s->events,
@@ -127,6 +131,7 @@ static int load(struct session *s)
 		.pids = s->command->argv ? &s->command->pid : o->pids,
 		.pid_cnt = s->command->argv ? 1 : o->pid_cnt,
 		.comm = o->comm,
+		.cgroup_id = s->cgroup_id,
 		.all = o->all,
 		.follow = o->follow || s->command->argv,
 		.no_peers = o->no_peers,
@@ -197,7 +202,7 @@ static bool is_over(struct session *s, uint64_t now)
 	if (signals_stop())
 		return true;
 	/* Names and -a can still match what starts later; pids cannot. */
-	if (s->opts->comm || s->opts->all || !targets_gone(&s->targets))
+	if (s->opts->comm || s->opts->cgroup || s->opts->all || !targets_gone(&s->targets))
 		return false;
 	return !s->opts->follow || !targets_alive(s);
 }

@@ -43,6 +43,7 @@ struct session {
 	const struct session_observer *observer; /* or NULL; the caller sets it */
 	struct command *command;                 /* argv NULL: none */
 	struct targets targets;
+	uint64_t cgroup_id; /* of -c; 0: none */
 	struct probe *probe;
 	struct model *model;
 	struct blame *blame;

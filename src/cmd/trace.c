@@ -39,13 +39,21 @@ static void error_about(const char *what, const char *name, const char *why)
 	strbuf_fini(&sb);
 }
 
-static void say_unseen(const char *comm)
+static void say_unseen(const struct opts *o)
 {
 	struct strbuf sb;
 
 	strbuf_init(&sb);
-	strbuf_put_escaped(&sb, comm, strlen(comm));
-	cmd_error("no process named '%s' was seen", sb.err ? "?" : sb.s);
+	strbuf_puts(&sb, "no process");
+	if (o->comm) {
+		strbuf_puts(&sb, " named '");
+		strbuf_put_escaped(&sb, o->comm, strlen(o->comm));
+	}
+	if (o->cgroup) {
+		strbuf_puts(&sb, o->comm ? "' or in cgroup '" : " in cgroup '");
+		strbuf_put_escaped(&sb, o->cgroup, strlen(o->cgroup));
+	}
+	cmd_error("%s' was seen", sb.err ? "'" : sb.s);
 	strbuf_fini(&sb);
 }
 
@@ -70,8 +78,8 @@ static void explain_nothing(const struct session *s)
 {
 	unsigned long long ms = (s->stopped_ns - s->attached_ns) / NSEC_PER_MSEC;
 
-	if (s->opts->comm && !target_cnt(s->model))
-		say_unseen(s->opts->comm);
+	if ((s->opts->comm || s->opts->cgroup) && !target_cnt(s->model))
+		say_unseen(s->opts);
 	if (signals_stop() && ms < SHORT_MS && !has_flows(s->model))
 		cmd_error("ended by a signal %llu ms after tracing began: nothing was seen", ms);
 }

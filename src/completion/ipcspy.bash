@@ -25,7 +25,7 @@ _ipcspy()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
 	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp \
 posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty process-vm"
-	local filter="--pid --follow --name --all --mechanism --no-peers --duration --interval --force"
+	local filter="--pid --follow --name --cgroup --all --mechanism --no-peers --duration --interval --force"
 	local show="--messages --format --output --verbose --help --version"
 
 	COMPREPLY=()
@@ -56,6 +56,10 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 	-n | --name)
 		_ipcspy_words "$(cat /proc/[0-9]*/comm 2>/dev/null | tr -c 'a-zA-Z0-9_.\n-' '?' |
 			sort -u)" "$cur"
+		return
+		;;
+	-c | --cgroup)
+		_ipcspy_words "$(sed -n 's/^0::\/\?//p' /proc/[0-9]*/cgroup 2>/dev/null | sort -u)" "$cur"
 		return
 		;;
 	-m | --mechanism)

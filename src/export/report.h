@@ -18,8 +18,8 @@ struct blame;
 struct report_info {
 	struct blame *blame; /* fed with the trace; NULL: nobody is blamed */
 	const char *host, *kernel, *arch;
-	const char *filter; /* the options that chose the targets, as typed: "-p 12 -f" */
-	const char *comm;   /* the pattern among them, NULL: none */
+	const char *filter;    /* the options that chose the targets, as typed: "-p 12 -f" */
+	const char *chosen_by; /* the pattern or cgroup among them, NULL: none */
 	uint64_t start_realtime_ns;
 	uint64_t duration_ns;
 	uint64_t events;   /* records taken in */

@@ -29,6 +29,7 @@ struct probe {
 	bool look;            /* see struct probe_opts */
 	bool forgot;          /* an object, since descriptors were last looked up anew */
 	int nap_ms;           /* how long the next drain sleeps: adapts to the traffic */
+	__u32 moved_in;       /* bss->moved_in when that was last heeded */
 	size_t batch_records; /* handed over by the current drain */
 	size_t batch_bytes;
 	struct probe_stats stats;

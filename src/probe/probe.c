@@ -114,6 +114,8 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	cfg->all = opts->all || opts->look;
 	cfg->look = opts->look;
 	cfg->follow = opts->follow;
+	cfg->cgroup_id = opts->cgroup_id;
+	bpf_program__set_autoload(p->skel->progs.on_cgroup, opts->cgroup_id);
 	cfg->peers = !opts->no_peers;
 	cfg->page_shift = (uint8_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
 	for (size_t i = 0; i < cnt; i++)
@@ -330,6 +332,17 @@ static void adapt_nap(struct probe *p)
 		p->nap_ms = p->nap_ms * 2 < NAP_MAX_MS ? p->nap_ms * 2 : NAP_MAX_MS;
 }
 
+/* Processes that came into the cgroup of the filter are taken like those that were there. */
+static int take_in(struct probe *p)
+{
+	__u32 moved = __atomic_load_n(&p->skel->bss->moved_in, __ATOMIC_RELAXED);
+
+	if (moved == p->moved_in)
+		return 0;
+	p->moved_in = moved;
+	return snapshot_take(p, SNAPF_FIRST | SNAPF_HOLDS);
+}
+
 int probe_drain(struct probe *p, int timeout_ms)
 {
 	int nap_ms = timeout_ms < p->nap_ms ? timeout_ms : p->nap_ms;
@@ -347,7 +360,8 @@ int probe_drain(struct probe *p, int timeout_ms)
 	adapt_nap(p);
 	if (err < 0 && err != -ECANCELED)
 		return err;
-	return p->batch_records;
+	err = take_in(p);
+	return err ? err : (int)p->batch_records;
 }
 
 int probe_snapshot(struct probe *p, unsigned int snap_flags)

@@ -22,12 +22,13 @@
 struct probe_opts {
 	const pid_t *pids; /* targets (thread group ids), borrowed during probe_new */
 	size_t pid_cnt;
-	const char *comm; /* glob over comm names, or NULL */
-	bool all;         /* every process is a target */
-	bool follow;      /* children of targets are targets */
-	bool no_peers;    /* record only operations of targets */
-	bool objects;     /* to look: also at IPC objects that stay unused, see struct ev_ipc */
-	bool look;        /* one look at the whole machine, see probe_attach(); needs no targets */
+	const char *comm;   /* glob over comm names, or NULL */
+	uint64_t cgroup_id; /* inode number of a cgroup v2 directory: all that is in it; 0: none */
+	bool all;           /* every process is a target */
+	bool follow;        /* children of targets are targets */
+	bool no_peers;      /* record only operations of targets */
+	bool objects;       /* to look: also at IPC objects that stay unused, see struct ev_ipc */
+	bool look; /* one look at the whole machine, see probe_attach(); needs no targets */
 	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT; to look: all */
 	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */
 	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno.

@@ -119,7 +119,7 @@ enum rec_tag {
 	REC_TAG_KERNEL = 8,
 	REC_TAG_ARCH = 9,
 	REC_TAG_FILTER = 10,
-	REC_TAG_COMM = 11,
+	REC_TAG_CHOSEN_BY = 11,
 	REC_TAG_ARG = 12, /* one for each word of the command */
 };
 

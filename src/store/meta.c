@@ -26,7 +26,7 @@ static const struct {
 	{REC_TAG_KERNEL, true, offsetof(struct rec_meta, kernel)},
 	{REC_TAG_ARCH, true, offsetof(struct rec_meta, arch)},
 	{REC_TAG_FILTER, true, offsetof(struct rec_meta, filter)},
-	{REC_TAG_COMM, true, offsetof(struct rec_meta, comm)},
+	{REC_TAG_CHOSEN_BY, true, offsetof(struct rec_meta, chosen_by)},
 };
 
 #define FIELD_CNT (sizeof(fields) / sizeof(fields[0]))

@@ -4,7 +4,7 @@
  *
  * For writing, all strings are borrowed. What rec_meta_decode() filled in is
  * owned by the struct and freed by rec_meta_fini(); strings are then never NULL
- * but for comm, may hold any bytes and are terminated.
+ * but for chosen_by, may hold any bytes and are terminated.
  */
 #ifndef IPCSPY_STORE_META_H
 #define IPCSPY_STORE_META_H
@@ -22,8 +22,8 @@ struct rec_meta {
 	uint64_t mech_mask;         /* 0: every mechanism */
 	uint64_t command_pid;
 	const char *version, *host, *kernel, *arch, *filter;
-	const char *comm;  /* NULL: none */
-	char *const *argv; /* of the command, NULL-terminated; NULL: there was none */
+	const char *chosen_by; /* the pattern or cgroup in it, NULL: none */
+	char *const *argv;     /* of the command, NULL-terminated; NULL: there was none */
 
 	/* what decoding owns */
 	char *mem;

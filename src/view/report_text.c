@@ -93,7 +93,7 @@ static void put_target(struct strbuf *sb, const struct view *v)
 	strbuf_puts(sb, "ipcspy " IPCSPY_VERSION ": ");
 	if (!info->argv) {
 		text_put(sb, &v->opts->style, info->filter);
-		if (info->comm) {
+		if (info->chosen_by) {
 			size_t cnt = target_cnt(v->m);
 
 			strbuf_printf(sb, ": %zu process%s", cnt, cnt == 1 ? "" : "es");

@@ -10,8 +10,8 @@ import termios
 import time
 
 from cases_stuck import attached, children, in_call
-from lib import (MECHANISMS, MS, case, endpoints, flow_between, load_truth, part_of, task_state,
-                 wait_for)
+from lib import (MECHANISMS, MS, case, endpoints, flow_between, kill_group, load_truth, part_of,
+                 task_state, wait_for)
 
 SERVER = """
 import os, socket, sys
@@ -328,3 +328,76 @@ def exec_in_thread(t):
     t.equal("status of the command", 0, r.report["trace"]["command"]["exit"])
     t.equal("messages to itself", 50,
             sum(f["messages"] for f in flow_between(r.report, pid, pid)))
+
+
+THREADS = """
+import os, sys, threading, time
+r, w = os.pipe()
+def echo():
+    while os.read(r, 100):
+        pass
+threading.Thread(target=echo, daemon=True).start()
+while True:
+    os.write(w, b"x" * 10)
+    time.sleep(0.005)
+"""
+
+
+def move(pid, group):
+    with open(os.path.join(group, "cgroup.procs"), "w") as f:
+        f.write(str(pid))
+
+
+@case()
+def cgroup(t):
+    """Who is in a group or in one inside it, who is born there, and who is moved there with
+    all its threads and what they hold; nobody else."""
+    mount, name = t.path("cgroup"), f"ipcspy-test-{os.getpid()}"
+    os.mkdir(mount)
+    t.run(["mount", "-t", "cgroup2", "none", mount])
+    group = os.path.join(mount, name)
+    inner = os.path.join(group, "inner")
+    try:
+        os.makedirs(inner)
+        check_cgroup(t, group, inner)
+    finally:
+        for p in t.background:
+            kill_group(p)
+        wait_for("the group is empty", lambda: not members(group) and not members(inner))
+        os.rmdir(inner)
+        os.rmdir(group)
+        t.run(["umount", mount])
+
+
+def members(group):
+    with open(os.path.join(group, "cgroup.procs")) as f:
+        return f.read().split()
+
+
+def check_cgroup(t, group, inner):
+    script = t.script(THREADS)
+    inside, moved, outside = (t.start([PYTHON, script]) for _ in range(3))
+    move(inside.pid, inner)
+    path = t.new_path(".json")
+    tracer = t.start([t.ipcspy, "-c", group, "-d", "30", "-v", "--format", "json", "-o", path])
+    wait_for("tracing", lambda: traces(tracer.pid))
+    truth = t.new_path(".truth")
+    t.run(["sh", "-c", f'echo $$ >"{group}/cgroup.procs" && exec "$@"', "sh", t.demo, "pipe", "-n",
+           "200", "--truth", truth])
+    move(moved.pid, group)
+    time.sleep(1)
+    tracer.send_signal(signal.SIGINT)
+    report = t.end(tracer, report_file=path).report
+    targets = {p["pid"] for p in report["processes"] if p["target"]}
+    t.ok("who was in it is a target", inside.pid in targets)
+    t.ok("who was moved there is a target", moved.pid in targets)
+    t.ok("who was never there is none", outside.pid not in targets, str(targets))
+    for p in (inside, moved):
+        between = flow_between(report, p.pid, p.pid)
+        t.ok("its threads are heard of", sum(f["messages"] for f in between) > 20, str(between))
+    truth = load_truth(truth)
+    t.equal("messages of who was born there", 200,
+            sum(f["messages"] for f in part_of(report, truth)["flows"]
+                if f["mechanism"] == "pipe"))
+    none = t.run([t.ipcspy, "-c", "no/such", "-d", "1"], expect=1)
+    t.ok("no such group", b"no cgroup 'no/such'" in none.err, str(none.err))

@@ -129,6 +129,9 @@ static void bad_lines_are_explained(void **state)
 		{"-a -- ls", "leave out -p"},
 		{"-a -p 1", "-a is every process"},
 		{"-a -n x", "-a is every process"},
+		{"-a -c x", "-a is every process"},
+		{"-c x -- ls", "leave out -p"},
+		{"-c x -c y", "-c takes one control group"},
 		{"-p 12x", "-p takes process ids"},
 		{"-p 0", "not '0'"},
 		{"-p -1", "not '-1'"},
@@ -204,6 +207,7 @@ static void filter_is_told_as_typed(void **state)
 	static const char *const lines[][2] = {
 		{"-f -p 12 -p 13 -t -d 1", "-p 12,13 -f"},
 		{"--no-peers --mechanism tcp,pipe --name a*", "-n a* -m pipe,tcp --no-peers"},
+		{"-c a.slice/b -f", "-c a.slice/b -f"},
 		{"-a", "-a"},
 		{"-- ls", ""},
 	};

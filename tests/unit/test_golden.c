@@ -59,7 +59,7 @@ static void play(struct played *pl, const struct scene *s)
 		.kernel = "6.1.0-test",
 		.arch = "x86_64",
 		.filter = s->filter,
-		.comm = strncmp(s->filter, "-n ", 3) ? NULL : s->filter + 3,
+		.chosen_by = strncmp(s->filter, "-n ", 3) ? NULL : s->filter + 3,
 		.start_realtime_ns = 1700000000000000000,
 		.duration_ns = s->duration_us * 1000,
 		.events = pl->player.events,

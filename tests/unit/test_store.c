@@ -31,7 +31,7 @@ static const struct rec_meta meta = {
 	.kernel = "6.1",
 	.arch = "x86_64",
 	.filter = "-p 12 -f",
-	.comm = NULL,
+	.chosen_by = NULL,
 	.argv = words,
 };
 
@@ -185,7 +185,7 @@ static void meta_comes_out(void **state)
 	assert_string_equal(m.version, meta.version);
 	assert_string_equal(m.host, meta.host);
 	assert_string_equal(m.filter, meta.filter);
-	assert_null(m.comm);
+	assert_null(m.chosen_by);
 	for (size_t i = 0; words[i]; i++)
 		assert_string_equal(m.argv[i], words[i]);
 	assert_null(m.argv[3]);
