@@ -2,11 +2,12 @@
 /*
  * look.bpf.c - one look at every task of the machine, without tracing.
  *
- * Nothing is parked and nothing is watched: what a task waits for is resolved from the
- * registers with which it entered the kernel, and everything goes to the reader of the
- * iterator. Who holds what is told by snap_files() and snap_maps().
+ * Nothing is parked and nothing is watched, and everything goes to the reader of the
+ * iterator. Who holds what is told by snap_files() and snap_maps(). In a trace, too, where
+ * user space asks for it (snap_look).
  */
 #include "look.bpf.h"
+#include "reach.bpf.h"
 #include "splice.bpf.h"
 
 /* Every process. */
@@ -155,7 +156,16 @@ static __always_inline int look_object(struct objref *o, struct task_struct *tas
 	return LOOK_NOTHING;
 }
 
-/* What it waits for; nothing is written where that is no channel. */
+/* Is it to be told of at all? A poll in a trace is told by what it polls alone. */
+static __always_inline bool look_takes(const struct objref *o)
+{
+	return looking() || (o->id && is_reached(o->id));
+}
+
+/*
+ * What the task of the scratch look_task waits for, if it sleeps; nothing is written where
+ * that is no channel.
+ */
 static __noinline int look_inflight(struct seq_file *seq, struct task_struct *task)
 {
 	const volatile struct ipcspy_sys *row;
@@ -168,15 +178,19 @@ static __noinline int look_inflight(struct seq_file *seq, struct task_struct *ta
 	if (!s)
 		return 0;
 	l = &s->look;
+	if (l->task.state != 'S' || l->task.nr == LOOK_NO_NR || l->task.hdr.flags & LOOKF_SLEEP)
+		return 0;
 	row = &syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)];
 	what = look_object(&o, task, l, row, &e.op);
-	if (what == LOOK_NOTHING)
+	if (what == LOOK_NOTHING || !look_takes(&o))
 		return 0;
-	if (what == LOOK_OTHER && (!object_describe(&o, pid_tgid_of(task), -1, OBJF_SNAPSHOT) ||
+	if (what == LOOK_OTHER && (!object_describe(&o, pid_tgid_of(task), -1, look_obj_flags()) ||
 				   bpf_seq_write(seq, &s->obj, sizeof(s->obj))))
 		return 0;
 	hdr_init(&e.hdr, EV_INFLIGHT, sizeof(e), task->tgid, task->pid,
-		 OPF_TARGET | OPF_BEFORE_ATTACH | OPF_ASLEEP, l->task.hdr.ts_ns);
+		 (looking() || is_target(task_find(task)) ? OPF_TARGET : 0) | OPF_BEFORE_ATTACH |
+			 OPF_ASLEEP,
+		 l->task.hdr.ts_ns);
 	e.chan = o.id;
 	e.enter_ns = e.hdr.ts_ns;
 	e.nr = l->task.nr;
@@ -190,18 +204,48 @@ static __noinline int look_inflight(struct seq_file *seq, struct task_struct *ta
 	return 0;
 }
 
-/* Every task: what it waits for, or that it runs. */
+/* One that a target waits for, as a child or for its lock, may hold nothing of interest. */
+static __always_inline void tell_reached(struct seq_file *seq, struct task_struct *task,
+					 struct scratch *s)
+{
+	struct task_ctx *t = task_find(task);
+
+	if (!cfg.peers || !is_reached_process(task) || (t && t->flags & TF_DESCRIBED))
+		return;
+	proc_fill(&s->proc, task, 0);
+	if (bpf_seq_write(seq, &s->proc, sizeof(s->proc)))
+		return;
+	if (!t)
+		t = task_make(task);
+	if (t)
+		t->flags |= TF_DESCRIBED;
+}
+
+/* Told by snap_tasks() before, with the call that it is inside of. */
+static __always_inline bool is_told(struct task_struct *task)
+{
+	const struct task_ctx *t = task_find(task);
+
+	return t && t->in.active && t->in.enter_ns < snap_begin_ns;
+}
+
+/* Every task: what it waits for, or that it runs. In a trace those that are of interest. */
 SEC("iter/task")
 int look_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct scratch *s = get_scratch();
 
-	if (!task || !s || (__u32)task->tgid == cfg.self_tgid || !look_at(&s->look, task))
+	if (!task || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
-	if (s->look.task.state == 'S' && s->look.task.nr != LOOK_NO_NR &&
-	    !(s->look.task.hdr.flags & LOOKF_SLEEP))
-		look_inflight(ctx->meta->seq, task);
+	if (!looking()) {
+		tell_reached(ctx->meta->seq, task, s);
+		if (!is_of_interest(task) || is_told(task))
+			return 0;
+	}
+	if (!look_at(&s->look, task))
+		return 0;
+	look_inflight(ctx->meta->seq, task);
 	bpf_seq_write(ctx->meta->seq, &s->look, sizeof(s->look));
 	return 0;
 }

@@ -9,6 +9,7 @@
  */
 #include "shm.bpf.h"
 #include "op.bpf.h"
+#include "reach.bpf.h"
 
 #define MAP_TYPE            0x0f
 #define MAP_SHARED          0x01
@@ -256,28 +257,31 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	struct objref o = {};
 	struct task_ctx *t;
 	struct ev_map *e;
-	bool target, known;
+	bool target, watched, reached, known;
 	__u64 id, file = 0;
 
 	if (!task || !vma || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return 0;
-	t = cfg.look ? NULL : task_find(task);
-	target = cfg.look || is_target(t);
+	t = looking() ? NULL : task_find(task);
+	target = looking() || is_target(t);
 	if (!target && (snap_targets || !cfg.peers))
 		return 0;
 	KREAD(&file, (__u64 *)&vma->vm_file);
 	if (!file || !shm_resolve(&o, file))
 		return 0;
-	if (cfg.look ? !shm_writable(&o) : !target && (!is_watched(o.wkey, 0) || !shm_writable(&o)))
-		return 0;
-	if (target && !cfg.look)
-		watch_key(o.wkey, 0);
-	if (snap_targets || !shm_describe(&o, file, pid_tgid_of(task), snap_obj_flags))
-		return 0;
 	id = o.id;
-	known = !cfg.look && bpf_map_lookup_elem(&objects, &id);
+	reached = !target && is_reached(id);
+	watched = target || is_watched(o.wkey, 0);
+	if ((!watched && !reached) || (!(target && !looking()) && !shm_writable(&o)))
+		return 0;
+	if (target && !looking())
+		watch_key(o.wkey, 0);
+	if (snap_targets || !shm_describe(&o, file, pid_tgid_of(task),
+					  snap_obj_flags | (reached ? OBJF_REACHED : 0)))
+		return 0;
+	known = !looking() && bpf_map_lookup_elem(&objects, &id);
 	e = &s->map;
 	hdr_init(&e->hdr, EV_MAP, sizeof(*e), task->tgid, task->pid,
 		 map_rights(vma->vm_flags) | MAPF_SNAPSHOT, bpf_ktime_get_ns());
@@ -288,19 +292,20 @@ int snap_maps(struct bpf_iter__task_vma *ctx)
 	e->mech = o.mech;
 	proc_fill(&s->proc, task, target ? PROCF_TARGET : 0);
 	/* see snap_files() */
-	if (!cfg.look && !(t && (t->flags & TF_DESCRIBED)) &&
+	if (!looking() && !(t && (t->flags & TF_DESCRIBED)) &&
 	    bpf_seq_write(seq, &s->proc, sizeof(s->proc)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
 	    (!known && shm_path(&o, file, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
-	    bpf_seq_write(seq, e, sizeof(*e)) || cfg.look)
+	    bpf_seq_write(seq, e, sizeof(*e)) || looking())
 		return 0;
 	if (!t)
 		t = task_make(task);
 	if (t)
 		t->flags |= TF_DESCRIBED;
-	mapper_add(task->tgid);
+	if (watched)
+		mapper_add(task->tgid);
 	object_note(&o);
 	return 0;
 }

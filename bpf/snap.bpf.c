@@ -5,6 +5,7 @@
  * iterator, not to the ring.
  */
 #include "look.bpf.h"
+#include "reach.bpf.h"
 #include "splice.bpf.h"
 #include "wake.bpf.h"
 
@@ -25,13 +26,13 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	struct ev_hold h;
 	struct ev_proc p;
 	__u64 file_ptr = 0;
-	bool target;
+	bool target, reached = false;
 	__u32 fd = ctx->fd;
 
 	if (!task || !file || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
-	t = cfg.look ? NULL : task_find(task);
-	target = cfg.look || is_target(t);
+	t = looking() ? NULL : task_find(task);
+	target = looking() || is_target(t);
 	if (snap_targets && !target)
 		return 0;
 	/* the verifier passes no typed pointer to a global function: fetch it as a number */
@@ -41,14 +42,17 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	if (o.mech == MECH_SIGNAL) /* a signalfd: snap_signals() tells what it could give */
 		return 0;
 	if (target) {
-		if (!cfg.look)
+		if (!looking())
 			object_watch(&o);
-	} else if (!cfg.peers || !object_watched(&o, &dest)) {
-		return 0;
+	} else {
+		reached = is_reached(o.id);
+		if (!cfg.peers || (!reached && !object_watched(&o, &dest)))
+			return 0;
 	}
 	if (snap_targets)
 		return 0;
-	if (!object_describe(&o, pid_tgid_of(task), fd, snap_obj_flags))
+	if (!object_describe(&o, pid_tgid_of(task), fd,
+			     snap_obj_flags | (reached ? OBJF_REACHED : 0)))
 		return 0;
 	proc_fill(&p, task, target ? PROCF_TARGET : 0);
 	hdr_init(&h.hdr, EV_HOLD, sizeof(h), task->tgid, task->pid,
@@ -60,12 +64,12 @@ int snap_files(struct bpf_iter__task_file *ctx)
 	h.pad = 0;
 	/* Without room for all of them the program is called again for this file: nothing is kept
 	 * that says a record is out until all are. */
-	if (!cfg.look && !(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
+	if (!looking() && !(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))
 		return 0;
 	if (bpf_seq_write(seq, &s->obj, sizeof(s->obj)) ||
 	    (object_path(&o, file_ptr, pid_tgid_of(task)) &&
 	     bpf_seq_write(seq, &s->path, sizeof(s->path))) ||
-	    bpf_seq_write(seq, &h, sizeof(h)) || cfg.look)
+	    bpf_seq_write(seq, &h, sizeof(h)) || looking())
 		return 0;
 	if (!t)
 		t = task_make(task);
@@ -240,12 +244,6 @@ static __always_inline bool tell_inflight(struct seq_file *seq, struct task_stru
 	return true;
 }
 
-/* Of targets, peers and holders of what is watched: known by a thread, or by their first one. */
-static __always_inline bool is_of_interest(struct task_struct *task)
-{
-	return cfg.all || task_is_known(task) || task_hint[task->tgid & (TASK_HINTS - 1)];
-}
-
 SEC("iter/task")
 int snap_tasks(struct bpf_iter__task *ctx)
 {
@@ -256,6 +254,8 @@ int snap_tasks(struct bpf_iter__task *ctx)
 	if (!task || !s || (__u32)task->tgid == cfg.self_tgid)
 		return 0;
 	told = tell_inflight(ctx->meta->seq, task);
+	if (!told && reached_cnt) /* look_tasks() tells of it */
+		return 0;
 	if (!is_of_interest(task) || !look_at(&s->look, task))
 		return 0;
 	if (told)

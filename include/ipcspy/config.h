@@ -157,6 +157,10 @@ struct ipcspy_object {
 	__u64 ino;  /* of its file: a key made of an address may be another's by now */
 };
 
+/* Keys of the table of what snapshots tell of beside targets: bpf/reach.bpf.h. */
+#define REACHED_MAX 16384
+#define REACHED_PID (1ull << 63 | 1ull << 32) /* an id of an object is this one time in 2^32 */
+
 #define PID_NUMBERS (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 
 struct ipcspy_config {

@@ -153,14 +153,15 @@ enum ipcspy_signal_result {
 };
 
 /* flags of EV_OBJ */
-#define OBJF_LISTEN    0x01 /* a listening socket */
-#define OBJF_CONNECTED 0x02 /* peer / raddr hold the other end */
-#define OBJF_PEER_NAME 0x04 /* name is the peer's, because the object has none of its own */
-#define OBJF_BACKLOG   0x08 /* backlog holds what is in the object's receive side now */
-#define OBJF_SEQ       0x10 /* snd_seq and rcv_seq hold values */
-#define OBJF_SNAPSHOT  0x20 /* seen at attach: it existed, and held backlog, before the trace */
-#define OBJF_CREATED   0x40 /* created in front of our eyes: it was empty */
-#define OBJF_FULL      0x80 /* no room now */
+#define OBJF_LISTEN    0x01  /* a listening socket */
+#define OBJF_CONNECTED 0x02  /* peer / raddr hold the other end */
+#define OBJF_PEER_NAME 0x04  /* name is the peer's, because the object has none of its own */
+#define OBJF_BACKLOG   0x08  /* backlog holds what is in the object's receive side now */
+#define OBJF_SEQ       0x10  /* snd_seq and rcv_seq hold values */
+#define OBJF_SNAPSHOT  0x20  /* seen at attach: it existed, and held backlog, before the trace */
+#define OBJF_CREATED   0x40  /* created in front of our eyes: it was empty */
+#define OBJF_FULL      0x80  /* no room now */
+#define OBJF_REACHED   0x100 /* no target uses it, but the wait of one leads to who waits here */
 
 struct ev_obj {
 	struct ev_hdr hdr; /* pid, tid: in whose hands it was seen */

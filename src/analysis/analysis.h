@@ -47,7 +47,8 @@ bool inflight_is_blocked(const struct inflight *i);
 
 /*
  * False for a channel that only strangers have used: it was followed because it
- * looked as if it led to a target (an address, a port), and is in no report.
+ * looked as if it led to a target (an address, a port), and is in no report. Unless
+ * targets wait for those who wait there.
  */
 bool chan_concerns_target(const struct chan *c);
 

@@ -5,33 +5,8 @@
 #include <stdlib.h>
 
 #include "analysis/ends.h"
+#include "analysis/nodes.h"
 #include "lib/vec.h"
-
-enum node_kind { NODE_TASK = 0, NODE_PROC = 1, NODE_END = 2 };
-
-struct graph_node {
-	enum node_kind kind;
-	uint32_t at;   /* task: its wait; end: its number; process: its first wait */
-	uint32_t cnt;  /* process: its waits */
-	uint32_t mark; /* process: the last end that has it, plus 1 */
-	struct proc *proc;
-};
-
-/* Who waits in this role on this side of a channel waits for the processes behind it. */
-struct graph_end {
-	const struct chan *chan;
-	enum ep_role role;
-	int side;
-	uint32_t node, cnt;
-	struct proc *only; /* one of them */
-	bool outside;      /* somebody may be behind it who is not in the picture */
-	bool by_name;
-};
-
-struct graph_child {
-	struct proc *proc;
-	uint32_t next; /* number of the next one, plus 1 */
-};
 
 static int node_add(struct graph *g, const struct graph_node *node, bool is_free, uint32_t *out)
 {
@@ -158,18 +133,11 @@ static int index_children(struct graph *g)
 	return 0;
 }
 
-static uint32_t proc_node(const struct graph *g, const struct proc *p)
-{
-	uintptr_t at = (uintptr_t)hmap_get(&g->by_proc, (uintptr_t)p);
-
-	return at ? (uint32_t)(at - 1) : KNOT_NONE;
-}
-
 /* One more process behind an end. */
 static int end_put(struct graph *g, uint32_t end, struct proc *p)
 {
 	struct graph_end *e = &g->ends[end];
-	uint32_t number = p->exited ? KNOT_NONE : proc_node(g, p);
+	uint32_t number = p->exited ? KNOT_NONE : node_of_proc(g, p);
 
 	if (number == KNOT_NONE || g->nodes[number].mark == end + 1)
 		return 0;
@@ -285,7 +253,7 @@ static int end_get(struct graph *g, const struct chan *c, enum ep_role role, int
 
 static int helped_by(struct graph *g, const struct wait *w, const struct proc *p)
 {
-	uint32_t number = p && !p->exited ? proc_node(g, p) : KNOT_NONE;
+	uint32_t number = p && !p->exited ? node_of_proc(g, p) : KNOT_NONE;
 
 	return number == KNOT_NONE ? -ENOENT : knot_edge(&g->knots, w->node, number);
 }
@@ -435,11 +403,6 @@ static int wait_edges(struct graph *g, struct wait *w)
 	}
 }
 
-static bool is_among_threads(const struct wait *w)
-{
-	return w->kind == WAIT_CHAN && w->chan && w->chan->mech == MECH_FUTEX_PRIVATE;
-}
-
 /*
  * On from a process in a knot it goes by a thread that waits for something outside the process,
  * if there is one: those that wait for each other say less.
@@ -452,7 +415,7 @@ static void route_by_threads(struct graph *g)
 		if (node->kind != NODE_PROC || g->knots.nodes[n].knot == KNOT_NONE)
 			continue;
 		for (uint32_t i = node->at; i < node->at + node->cnt; i++) {
-			if (g->waits[i].kind == WAIT_ENDED || is_among_threads(&g->waits[i]))
+			if (g->waits[i].kind == WAIT_ENDED || waits_among_threads(&g->waits[i]))
 				continue;
 			g->knots.nodes[n].next = g->waits[i].node;
 			break;
@@ -471,17 +434,6 @@ static void see_late(struct graph *g)
 	}
 }
 
-/* A thread that waits for any of its process does not wait for itself, while there are others. */
-static const struct wait *other_thread(const struct graph *g, const struct wait *w)
-{
-	const struct graph_node *p = &g->nodes[proc_node(g, w->proc)];
-
-	for (uint32_t i = p->at; i < p->at + p->cnt; i++)
-		if (&g->waits[i] != w && g->waits[i].kind != WAIT_ENDED)
-			return &g->waits[i];
-	return w;
-}
-
 int graph_build(struct graph *g, const struct model *m)
 {
 	int err;
@@ -496,8 +448,9 @@ int graph_build(struct graph *g, const struct model *m)
 	for (size_t i = 0; !err && i < g->wait_cnt; i++)
 		err = wait_edges(g, &g->waits[i]);
 	err = err ? err : knot_solve(&g->knots);
-	if (err)
-		return err;
+	g->marks = calloc((size_t)g->knots.node_cnt + 1, sizeof(*g->marks));
+	if (err || !g->marks)
+		return -ENOMEM;
 	see_late(g);
 	route_by_threads(g);
 	return 0;
@@ -515,75 +468,6 @@ void graph_fini(struct graph *g)
 	free(g->nodes);
 	free(g->ends);
 	free(g->child);
+	free(g->marks);
 	*g = (struct graph){0};
-}
-
-const struct wait *graph_wait(const struct graph *g, uint32_t tid)
-{
-	uintptr_t at = (uintptr_t)hmap_get(&g->by_tid, tid);
-
-	return at ? &g->waits[at - 1] : NULL;
-}
-
-const struct wait *graph_waits_of(const struct graph *g, const struct proc *p, size_t *cnt)
-{
-	uint32_t number = proc_node(g, p);
-
-	*cnt = number == KNOT_NONE ? 0 : g->nodes[number].cnt;
-	return *cnt ? &g->waits[g->nodes[number].at] : NULL;
-}
-
-bool graph_can_go_on(const struct graph *g, const struct wait *w)
-{
-	return g->knots.nodes[w->node].can;
-}
-
-uint32_t graph_knot(const struct graph *g, const struct wait *w)
-{
-	return g->knots.nodes[w->node].knot;
-}
-
-const struct wait *graph_next(const struct graph *g, const struct wait *w)
-{
-	uint32_t at = g->knots.nodes[w->node].next;
-	const struct wait *next;
-
-	/* a task, an end, a process, a task: never more than three steps */
-	while (at != KNOT_NONE && g->nodes[at].kind != NODE_TASK) {
-		if (g->nodes[at].kind == NODE_PROC && g->knots.nodes[at].free)
-			return &g->waits[g->nodes[at].at];
-		at = g->knots.nodes[at].next;
-	}
-	if (at == KNOT_NONE)
-		return NULL;
-	next = &g->waits[g->nodes[at].at];
-	return next == w && is_among_threads(w) ? other_thread(g, w) : next;
-}
-
-static size_t helper_put(struct proc *p, struct proc **out, size_t max, size_t cnt)
-{
-	for (size_t i = 0; i < cnt && i < max; i++)
-		if (out[i] == p)
-			return cnt;
-	if (cnt < max)
-		out[cnt] = p;
-	return cnt + 1;
-}
-
-size_t graph_helpers(const struct graph *g, const struct wait *w, struct proc **out, size_t max)
-{
-	const struct knot_node *k = g->knots.nodes;
-	size_t cnt = 0;
-
-	for (uint32_t e = k[w->node].first; e < k[w->node + 1].first; e++) {
-		uint32_t to = g->knots.to[e];
-
-		if (g->nodes[to].kind == NODE_PROC) {
-			cnt = helper_put(g->nodes[to].proc, out, max, cnt);
-			continue;
-		}
-		for (uint32_t p = k[to].first; p < k[to + 1].first; p++)
-			cnt = helper_put(g->nodes[g->knots.to[p]].proc, out, max, cnt);
-	}
-	return cnt;
 }

@@ -66,6 +66,8 @@ struct graph {
 	struct hmap in_by_tid; /* struct inflight */
 	struct hmap children;  /* pid -> the first of its children, plus 1, in child[] */
 	struct graph_child *child;
+	uint32_t *
+		marks; /* by node: the last count of helpers that had it; behind them which it is */
 };
 
 /* Returns 0 or -ENOMEM; graph_fini() is due in both cases. */
@@ -92,6 +94,11 @@ const struct wait *graph_next(const struct graph *g, const struct wait *w);
 
 /* The processes that could help directly, no one twice; fills at most max, returns how many. */
 size_t graph_helpers(const struct graph *g, const struct wait *w, struct proc **out, size_t max);
+
+/* What a node of g->knots stands for: a task, a process, an end of a channel; else NULL. */
+const struct wait *graph_wait_at(const struct graph *g, uint32_t node);
+const struct proc *graph_proc_at(const struct graph *g, uint32_t node);
+const struct chan *graph_end_at(const struct graph *g, uint32_t node);
 
 /*
  * Since when it has been so, 0: not known. *at_least: it may be longer. When it fell

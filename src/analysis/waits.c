@@ -65,7 +65,7 @@ bool chan_concerns_target(const struct chan *c)
 {
 	if (!chan_is_channel(c))
 		return false;
-	if (c->touched_by_target)
+	if (c->touched_by_target || c->reached)
 		return true;
 	/* A process may have become a target, by its name, after what it did. */
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
@@ -78,6 +78,8 @@ bool inflight_concerns_target(const struct inflight *i)
 {
 	if (i->proc->target || !i->chan)
 		return i->proc->target;
+	if (i->chan->reached)
+		return true;
 	if (chan_is_unheld(i->chan))
 		return chan_concerns_target(i->chan);
 	list_for_each (h, model_holders(i->chan), struct holder, in_chan) {

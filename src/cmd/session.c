@@ -85,6 +85,7 @@ int session_init(struct session *s, const struct opts *o, struct output *out,
 	int err;
 
 	*s = (struct session){.opts = o, .out = out, .command = command};
+	s->scout.off = o->all || o->no_peers; /* then all are known, or none is to be */
 	strbuf_init(&s->filter);
 	strbuf_init(&s->why);
 	opts_put_filter(&s->filter, o);
@@ -287,7 +288,7 @@ static int interim(struct session *s)
 	struct report_info info;
 	int err;
 
-	err = probe_snapshot(s->probe, SNAPF_HOLDS);
+	err = scout_snapshot(&s->scout, s->probe, s->model, SNAPF_HOLDS, false);
 	if (err)
 		return probe_failed(s, err);
 	if (s->observer)
@@ -335,7 +336,7 @@ static int finish(struct session *s)
 	int err, n;
 
 	s->stopped_ns = now_ns();
-	err = probe_snapshot(s->probe, SNAPF_LAST | SNAPF_HOLDS);
+	err = scout_snapshot(&s->scout, s->probe, s->model, SNAPF_LAST | SNAPF_HOLDS, true);
 	s->end_ns = now_ns();
 	probe_stop(s->probe);
 	do

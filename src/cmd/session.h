@@ -14,6 +14,7 @@
 #include "cmd/command.h"
 #include "cmd/opts.h"
 #include "cmd/output.h"
+#include "cmd/scout.h"
 #include "cmd/targets.h"
 #include "model/model.h"
 #include "probe/probe.h"
@@ -47,6 +48,7 @@ struct session {
 	struct probe *probe;
 	struct model *model;
 	struct blame *blame;
+	struct scout scout;
 	struct utsname host;
 	struct strbuf filter, why;
 	void (*on_attached)(const struct session *s); /* or NULL: from now on all is seen */

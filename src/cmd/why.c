@@ -7,10 +7,10 @@
 
 #include "analysis/analysis.h"
 #include "cmd/cmd.h"
+#include "cmd/look.h"
 #include "cmd/output.h"
 #include "cmd/signals.h"
 #include "cmd/told.h"
-#include "event/event.h"
 #include "export/why_json.h"
 #include "lib/human.h"
 #include "probe/probe.h"
@@ -24,12 +24,10 @@ struct why {
 	struct output out;
 	struct json json;
 	struct probe *probe;
-	struct model *model;
-	struct graph graph;
+	struct look look;
 	struct told told; /* of --watch */
 	bool looked;      /* at least once */
-	uint64_t malformed;
-	size_t found; /* of the processes that were asked for */
+	size_t found;     /* of the processes that were asked for */
 };
 
 static uint64_t now_ns(void)
@@ -40,39 +38,23 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
-static int on_record(void *arg, const void *data, size_t len)
-{
-	struct why *y = arg;
-	struct event ev;
-
-	if (event_decode(data, len, &ev, NULL) < 0) {
-		y->malformed++;
-		return 0;
-	}
-	return model_feed(y->model, &ev);
-}
-
-/* A look begins with nothing: who ended since the last one is not there any more. */
 static int look(struct why *y)
 {
-	int err;
+	int err = look_begin(&y->look);
 
-	graph_fini(&y->graph);
-	model_free(y->model);
-	y->model = model_new(&(struct model_opts){.start_ns = now_ns()});
-	if (!y->model)
-		return -ENOMEM;
+	if (err)
+		return err;
 	if (y->probe) {
 		err = probe_snapshot(y->probe, SNAPF_HOLDS | SNAPF_FIRST);
 	} else {
 		err = probe_new(&y->probe, &(struct probe_opts){.look = true,
 								.objects = y->opts->all,
 								.mech_mask = y->opts->mech_mask,
-								.on_record = on_record,
-								.on_record_arg = y});
+								.on_record = look_record,
+								.on_record_arg = &y->look});
 		err = err ? err : probe_attach(y->probe);
 	}
-	return err ? err : graph_build(&y->graph, y->model);
+	return err ? err : look_end(&y->look);
 }
 
 /* Somebody else waits for it, so it is in that one's chain. */
@@ -139,7 +121,7 @@ static bool is_due(struct why *y, const struct wait *w)
 /* Calls put for each task whose chain is to be told. Returns the first error. */
 static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
 {
-	const struct graph *g = &y->graph;
+	const struct graph *g = &y->look.graph;
 	int err = 0;
 
 	y->found = 0;
@@ -151,7 +133,7 @@ static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
 	}
 	for (size_t i = 0; !err && i < y->opts->pid_cnt; i++) {
 		uint32_t pid = (uint32_t)y->opts->pids[i];
-		struct proc *p = model_proc_by_pid(y->model, pid);
+		struct proc *p = model_proc_by_pid(y->look.model, pid);
 		const struct wait *w = graph_wait(g, pid), *threads;
 		size_t cnt = 0;
 
@@ -188,7 +170,7 @@ static int put_over(struct why *y)
 	int err;
 
 	strbuf_init(&over);
-	told_sweep(&y->told, &y->graph, now_ns(), &y->out.text.style, &over);
+	told_sweep(&y->told, &y->look.graph, now_ns(), &y->out.text.style, &over);
 	err = over.err;
 	if (!err && over.len) {
 		strbuf_putc(sink_buf(&y->out.sink), '\n');
@@ -211,13 +193,13 @@ static int put_text(struct why *y, const struct wait *w)
 	y->out.head_done = true;
 	if (y->opts->watch)
 		put_time(sb);
-	err = why_text(&y->out.sink, &y->out.text, &y->graph, w);
+	err = why_text(&y->out.sink, &y->out.text, &y->look.graph, w);
 	return err ? err : output_flush(&y->out);
 }
 
 static int put_json(struct why *y, const struct wait *w)
 {
-	return why_json(&y->json, &y->graph, w);
+	return why_json(&y->json, &y->look.graph, w);
 }
 
 static int tell_json(struct why *y)
@@ -229,12 +211,12 @@ static int tell_json(struct why *y)
 	json_object(j, NULL);
 	json_u64(j, "schema", 1);
 	json_str(j, "ipcspy", IPCSPY_VERSION);
-	json_u64(j, "tasks", y->graph.wait_cnt);
+	json_u64(j, "tasks", y->look.graph.wait_cnt);
 	json_array(j, "why");
 	err = each(y, put_json);
 	json_end(j);
-	err = err ? err : findings_moment_json(j, y->model);
-	unseen_json(j, y->model);
+	err = err ? err : findings_moment_json(j, y->look.model);
+	unseen_json(j, y->look.model);
 	json_end(j);
 	return err ? err : json_finish(j);
 }
@@ -249,9 +231,9 @@ static int tell_text(struct why *y)
 		return err;
 	if (!y->found)
 		strbuf_printf(sb, "Nothing is stuck: each of %zu tasks can go on.\n",
-			      y->graph.wait_cnt);
-	err = why_findings_text(&y->out.sink, &y->out.text, y->model);
-	return err ? err : why_unseen_text(&y->out.sink, y->model);
+			      y->look.graph.wait_cnt);
+	err = why_findings_text(&y->out.sink, &y->out.text, y->look.model);
+	return err ? err : why_unseen_text(&y->out.sink, y->look.model);
 }
 
 static int tell(struct why *y)
@@ -320,8 +302,7 @@ int cmd_why(const struct opts *o)
 		cmd_error("%s", strerror(-err));
 	else
 		status = run(&y);
-	graph_fini(&y.graph);
-	model_free(y.model);
+	look_fini(&y.look);
 	probe_free(y.probe);
 	told_fini(&y.told);
 	output_close(&y.out);

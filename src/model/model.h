@@ -126,6 +126,7 @@ enum chan_shape {
 struct chan {
 	bool open, incomplete;
 	bool touched_by_target;
+	bool reached;      /* at the latest snapshot the wait of a target led to who waits here */
 	uint8_t full_dirs; /* the model's own: bit per direction that has no room */
 	enum ipcspy_mech mech;
 	const struct chan_class *cls;
@@ -416,6 +417,9 @@ const struct chan *model_memory_of(const struct model *m, const struct chan *c);
 
 /* The name of the POSIX semaphore (sem_overview(7)) that this memory is, or NULL. */
 const char *model_posix_semaphore(const struct chan *c);
+
+/* Calls put with the id of each object that the channel is made of: one, or one for each end. */
+void model_objects_of(const struct chan *c, void (*put)(void *arg, uint64_t id), void *arg);
 
 /* False while it is none yet, and in no report: memory that one process alone has mapped. */
 bool chan_is_channel(const struct chan *c);

@@ -148,6 +148,8 @@ int obj_describe(struct model *m, const struct ev_obj *ev)
 	o->ino = ev->ino;
 	o->netns = ev->netns;
 	err = o->cls->on_obj(m, o, ev, first);
+	if (o->chan)
+		o->chan->reached = ev->hdr.flags & OBJF_REACHED;
 	if (!err && o->chan && ev->capacity && o->cls->shape != SHAPE_PAIR)
 		o->chan->capacity = ev->capacity;
 	return err;
@@ -175,4 +177,10 @@ void obj_closed_by(struct model *m, struct obj *o, const struct proc *p)
 		if (!other->dead)
 			return;
 	chan_close(m, o->chan);
+}
+
+void model_objects_of(const struct chan *c, void (*put)(void *arg, uint64_t id), void *arg)
+{
+	list_for_each (o, &c->objs, struct obj, in_chan)
+		put(arg, o->id);
 }

@@ -68,6 +68,7 @@ void inflight_done(struct model *m, struct proc *p, const struct ev_op *op)
 static void holders_clear(struct model *m)
 {
 	list_for_each (c, &m->chans, struct chan, in_model) {
+		c->reached = false;
 		list_for_each_safe (h, &c->holders, struct holder, in_chan)
 			holder_free(h);
 		if (c->cls->shape == SHAPE_MEMORY) /* mapped, not held */

@@ -14,8 +14,6 @@ void look_select(struct probe *p)
 	struct bpf_program *prog;
 	struct bpf_map *map;
 
-	bpf_program__set_autoload(p->skel->progs.look_procs, p->look);
-	bpf_program__set_autoload(p->skel->progs.look_tasks, p->look);
 	bpf_program__set_autoload(p->skel->progs.number_tasks, p->pid_ns_ino);
 	bpf_program__set_autoload(p->skel->progs.look_files, p->objects);
 	if (!p->look)

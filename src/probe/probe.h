@@ -74,6 +74,20 @@ int probe_drain(struct probe *p, int timeout_ms);
 int probe_snapshot(struct probe *p, unsigned int snap_flags);
 
 /*
+ * Beside a trace: what a look finds (see probe_attach()) goes to on_record instead, and the
+ * trace goes on as if there had been none. The ids of objects are those of the trace.
+ */
+int probe_look(struct probe *p, int (*on_record)(void *arg, const void *data, size_t len),
+	       void *arg);
+
+/*
+ * Snapshots to come tell of these objects and processes, too, without their being traced; in
+ * place of those of the last call. Beyond REACHED_MAX they are left out.
+ */
+int probe_reach(struct probe *p, const uint64_t *objects, size_t object_cnt, const uint32_t *pids,
+		size_t pid_cnt);
+
+/*
  * The owner knows this object (id of an EV_OBJ) no more: the kernel side forgets
  * it, too, stops watching it, and describes it anew should it be used again.
  * Call it at any time; from within on_record, too.

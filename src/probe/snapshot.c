@@ -113,13 +113,19 @@ int snapshot_own_files(struct probe *p, struct bpf_program *prog)
 	return iter_run_over(p, prog, &over);
 }
 
-static int emit_mark(struct probe *p, unsigned int flags)
+static __u64 now_ns(void)
 {
-	struct ev_snap e = {.hdr = {.kind = EV_SNAP, .len = sizeof(e), .flags = flags}};
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	e.hdr.ts_ns = ts.tv_sec * 1000000000ull + ts.tv_nsec;
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static int emit_mark(struct probe *p, unsigned int flags)
+{
+	struct ev_snap e = {
+		.hdr = {.kind = EV_SNAP, .len = sizeof(e), .flags = flags, .ts_ns = now_ns()}};
+
 	return probe_deliver(p, &e, sizeof(e));
 }
 
@@ -154,6 +160,7 @@ static int look_take(struct probe *p)
 
 	skel->bss->snap_obj_flags = OBJF_SNAPSHOT;
 	skel->bss->snap_targets = 0;
+	skel->bss->snap_look = 1;
 	err = snapshot_numbers(p);
 	if (!err)
 		err = iter_run(p, skel->progs.look_procs);
@@ -161,6 +168,7 @@ static int look_take(struct probe *p)
 		err = holds(p);
 	if (!err)
 		err = run_tasks(p, skel->progs.look_tasks);
+	skel->bss->snap_look = 0;
 	if (!err && p->objects)
 		err = ipcs_emit(p);
 	return err;
@@ -184,8 +192,11 @@ static int trace_take(struct probe *p, unsigned int snap_flags)
 		err = holds(p);
 	if (!err)
 		err = iter_run(p, skel->progs.snap_signals);
+	skel->bss->snap_begin_ns = now_ns();
 	if (!err)
 		err = run_tasks(p, skel->progs.snap_tasks);
+	if (!err && skel->bss->reached_cnt)
+		err = run_tasks(p, skel->progs.look_tasks);
 	return err;
 }
 
@@ -194,7 +205,7 @@ int snapshot_numbers(struct probe *p)
 	return p->pid_ns_ino ? iter_run(p, p->skel->progs.number_tasks) : 0;
 }
 
-int snapshot_take(struct probe *p, unsigned int snap_flags)
+static int take(struct probe *p, unsigned int snap_flags, bool look)
 {
 	int err = emit_mark(p, snap_flags);
 
@@ -203,7 +214,7 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	held_reset(&p->held);
 	p->locks_known = false;
 	p->polled_cnt = 0;
-	err = p->look ? look_take(p) : trace_take(p, snap_flags);
+	err = look ? look_take(p) : trace_take(p, snap_flags);
 	held_reset(&p->held);
 	locks_fini(&p->locks);
 	if (!err)
@@ -212,4 +223,24 @@ int snapshot_take(struct probe *p, unsigned int snap_flags)
 	if (!err)
 		err = loss_emit(p);
 	return err ? err : emit_mark(p, snap_flags | SNAPF_END);
+}
+
+int snapshot_take(struct probe *p, unsigned int snap_flags)
+{
+	return take(p, snap_flags, p->look);
+}
+
+int probe_look(struct probe *p, int (*on_record)(void *arg, const void *data, size_t len),
+	       void *arg)
+{
+	int (*const trace)(void *arg, const void *data, size_t len) = p->on_record;
+	void *const trace_arg = p->on_record_arg;
+	int err;
+
+	p->on_record = on_record;
+	p->on_record_arg = arg;
+	err = take(p, SNAPF_FIRST | SNAPF_HOLDS, true);
+	p->on_record = trace;
+	p->on_record_arg = trace_arg;
+	return err;
 }

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Why is it stuck: scenarios whose root cause is known, and healthy ones."""
 import os
+import signal
+import subprocess
+import sys
 import time
 
+from cases_attach import traces
 from lib import MS, Broken, case, children, load_truth, strict_json, wait_for
 
 BOUND_MS = 500  # of one look at a thousand processes
@@ -215,6 +219,86 @@ def scen_trace(t, *args):
     report = t.trace("-p", ",".join(map(str, sorted(pids))), "-d", "1").report
     t.equal("findings above info", expected(truth), serious(report, pids))
     t.equal("of one look", expected(truth), serious(why(t, "-a"), pids))
+
+
+def check_one_party(t, truth, pid, report):
+    """A trace of one of them names the same deadlock as one look does, of the same processes."""
+    t.equal("findings above info", expected(truth), serious(report, demo_pids(truth)))
+    t.equal("of one look", expected(truth), serious(why(t, "-a"), demo_pids(truth)))
+    t.equal("target", [pid], [p["pid"] for p in report["processes"]
+                              if p["target"] and p["pid"] in demo_pids(truth)])
+    want = {truth["channels"][s["channel_index"]]["name"] for s in truth["stuck"]}
+    t.ok("its channels are in the report", want <= {c["name"] for c in report["channels"]},
+         f"{want}")
+    t.equal("blocked now", sorted(s["pid"] for s in truth["stuck"]),
+            sorted(b["pid"] for b in report["blocked_now"] if b["pid"] in demo_pids(truth)))
+
+
+RINGS = [("--parties", "2"), ("--parties", "3"), ("--parties", "7"), ("--mixed",)]
+
+
+@case(params=RINGS)
+def scen_one_party(t, *args):
+    """Of a ring that stood still before, only one is traced: the others are found from there."""
+    truth = scenario(t, "deadlock", *args)
+    pid = truth["stuck"][-1]["pid"]
+    check_one_party(t, truth, pid, t.trace("-p", str(pid), "-d", "0.5").report)
+
+
+@case(params=RINGS)
+def scen_one_party_later(t, *args):
+    """The same of a ring that came to a stop under the eyes of the trace."""
+    path = t.new_path(".json")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path,
+                   "-n", "right" if "2" in args else "party-1"])
+    wait_for("ipcspy traces", lambda: traces(spy.pid), timeout=30)
+    truth = scenario(t, "deadlock", *args)
+    pid = truth["stuck"][1]["pid"]
+    time.sleep(1)
+    spy.send_signal(signal.SIGINT)
+    check_one_party(t, truth, pid, t.end(spy, report_file=path).report)
+
+
+@case()
+def scen_one_party_live(t):
+    """It is said while it goes on, too, and the file has it for later."""
+    truth = scenario(t, "deadlock", "--parties", "3")
+    path = t.new_path(".rec")
+    r = t.run([t.ipcspy, "--record", path, "-p", str(truth["stuck"][0]["pid"]), "-i", "0.3",
+               "-d", "1"])
+    t.between("reports with the finding", 3, 5, r.text.count("Nobody outside can help"))
+    doc = strict_json(t.run([t.ipcspy, "report", "--format", "json", path]).out)
+    t.equal("findings above info of the file", expected(truth), serious(doc, demo_pids(truth)))
+
+
+FAMILY = """
+import os, sys
+a, b = os.pipe(), os.pipe()
+def child(get, put):
+    pid = os.fork()
+    if not pid:
+        for fd in {*a, *b} - {get, put}:
+            os.close(fd)
+        os.read(get, 1)
+        os._exit(0)
+    return pid
+pids = child(a[0], b[1]), child(b[0], a[1])
+for fd in (*a, *b):
+    os.close(fd)
+print(*pids, flush=True)
+os.waitpid(pids[0], 0)
+"""
+
+
+@case()
+def scen_one_parent(t):
+    """Who waits for a child waits for whom that one waits: none of them is traced."""
+    p = t.start([sys.executable, "-c", FAMILY], stdout=subprocess.PIPE)
+    pids = sorted(map(int, p.stdout.readline().split()))
+    wait_for("all wait", lambda: all(in_call(k) for k in (p.pid, *pids)))
+    time.sleep(0.1)
+    report = t.trace("-p", str(p.pid), "-d", "0.5").report
+    t.equal("findings above info", [("deadlock", pids)], serious(report, {p.pid, *pids}))
 
 
 def check_blame(t, report):
