@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/privileges.h"
 #include "cmd/signals.h"
 
 #define STATUS_NO_EXEC 127
@@ -36,8 +37,10 @@ static void __attribute__((noreturn)) child(struct command *c)
 		_exit(STATUS_NO_EXEC);
 	c->page->execs = 1;
 	signals_restore_write();
-	execvp(c->argv[0], c->argv);
-	c->page->error = errno;
+	err = privileges_drop(); /* the program is looked for, and opened, by the caller's rights */
+	if (!err)
+		execvp(c->argv[0], c->argv);
+	c->page->error = err ? -err : errno;
 	_exit(STATUS_NO_EXEC);
 }
 

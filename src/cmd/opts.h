@@ -27,6 +27,7 @@
 
 #define VERBS_TRACE (VERB_WATCH | VERB_RECORD)
 #define VERBS_SHOW  (VERB_WATCH | VERB_REPORT)
+#define VERBS_FILES (VERB_REPORT | VERB_EXPORT | VERB_HELP) /* they look at no process */
 
 struct export_format;
 

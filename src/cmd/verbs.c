@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/opts.h"
+#include "cmd/privileges.h"
 
 const struct verb verbs[] = {
 	{NULL, "FILTER [OPTION]...", "trace running processes", VERB_WATCH, opts_check_watch,
@@ -27,11 +28,13 @@ const struct verb verbs[] = {
 static int verb_run(const struct verb *v, int argc, char **argv)
 {
 	struct strbuf why;
-	struct opts o;
+	struct opts o = {0};
 	int status, err;
 
 	strbuf_init(&why);
-	err = opts_parse(&o, v->id, argc, argv, &why);
+	err = v->id & VERBS_FILES ? privileges_drop() : 0;
+	if (!err)
+		err = opts_parse(&o, v->id, argc, argv, &why);
 	if (!err && o.help)
 		status = cmd_print_help(v->id);
 	else if (!err && o.version)
