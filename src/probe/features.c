@@ -44,8 +44,9 @@ static const struct {
 	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may read kernel memory",
 	 "programs may not read kernel memory"},
 	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NEED_OPTIONAL,
-	 "programs of other users' processes have names",
-	 "programs of other users' processes stay unnamed"},
+	 "of other users' processes: names of programs, and what they poll or open",
+	 "of other users' processes: no names of programs, not what they poll or open, no "
+	 "wake-ups that were lost"},
 	{CAP_SYS_NICE, "CAP_SYS_NICE", NEED_OPTIONAL,
 	 "raised priority: less is lost on a saturated machine",
 	 "no raised priority: on a saturated machine records may be lost"},
@@ -174,6 +175,16 @@ static void add_load(struct table *t)
 	probe_free(p);
 }
 
+static void add_queues(struct table *t)
+{
+	bool ok = ipcs_sees_queues();
+
+	add(t, "message queues", NEED_OPTIONAL, ok, "%s",
+	    ok ? "POSIX queues that nobody has open any more are found"
+	       : "POSIX queues that nobody has open any more are not found: "
+		 "mount -t mqueue none /dev/mqueue, or run as root");
+}
+
 static void add_pid_ns(struct table *t)
 {
 	bool inside = pidns_ino(), ok = !inside || pidns_has_proc();
@@ -196,6 +207,7 @@ size_t probe_features(struct probe_feature *out, size_t max)
 
 		add(&t, caps[i].name, caps[i].need, ok, "%s", ok ? caps[i].gives : caps[i].without);
 	}
+	add_queues(&t);
 	add_pid_ns(&t);
 	add_load(&t);
 	return t.cnt;

@@ -2,10 +2,13 @@
 #include "probe/held.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#include "probe/fdinfo.h"
 
 #define ROWS_MAX (1u << 22) /* 32 bytes each, and as much again to find them by */
 
@@ -85,18 +88,36 @@ const struct held *held_find(const struct held_table *t, __u32 pid, __s32 fd)
 	return at ? &t->rows[at - 1] : NULL;
 }
 
-const struct held *held_fifo(const struct held_table *t, dev_t dev, ino_t ino)
+/*
+ * /proc/PID/fd is its user's alone, CAP_SYS_PTRACE or not. The number of the mount will do
+ * instead, save where a directory is mounted twice.
+ */
+static bool is_of_file(const struct held *h, const struct statx *file)
 {
+	long long mnt, ino;
+	struct statx at;
 	char path[64];
-	struct stat st;
 
+	snprintf(path, sizeof(path), "/proc/%u/fd/%d", h->pid, h->fd);
+	if (!statx(AT_FDCWD, path, 0, STATX_INO, &at))
+		return at.stx_ino == file->stx_ino && at.stx_dev_major == file->stx_dev_major &&
+		       at.stx_dev_minor == file->stx_dev_minor;
+	return fdinfo_number(h->pid, h->fd, "mnt_id:", &mnt) &&
+	       fdinfo_number(h->pid, h->fd, "ino:", &ino) && (__u64)mnt == file->stx_mnt_id &&
+	       (__u64)ino == file->stx_ino;
+}
+
+const struct held *held_fifo(const struct held_table *t, const char *path)
+{
+	struct statx file;
+
+	if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_MNT_ID, &file) ||
+	    !S_ISFIFO(file.stx_mode))
+		return NULL;
 	for (size_t i = 0; i < t->cnt; i++) {
 		const struct held *h = &t->rows[i];
 
-		if (!h->fifo || (__u32)h->ino != (__u32)ino)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%u/fd/%d", h->pid, h->fd);
-		if (!stat(path, &st) && st.st_dev == dev && st.st_ino == ino)
+		if (h->fifo && (__u32)h->ino == (__u32)file.stx_ino && is_of_file(h, &file))
 			return h;
 	}
 	return NULL;

@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "ipcspy/event.h"
 #include "lib/hmap.h"
@@ -42,8 +41,8 @@ int held_see(struct held_table *t, const struct ev_hdr *hdr);
 /* NULL: the descriptor is no channel, or none that was told of. Valid until the next change. */
 const struct held *held_find(const struct held_table *t, __u32 pid, __s32 fd);
 
-/* The FIFO with this inode, if somebody has it open; asks /proc for the device of what may be it.
+/* The FIFO behind a path, if somebody has it open; asks /proc about descriptors that may be of it.
  */
-const struct held *held_fifo(const struct held_table *t, dev_t dev, ino_t ino);
+const struct held *held_fifo(const struct held_table *t, const char *path);
 
 #endif

@@ -63,6 +63,9 @@ int snapshot_own_files(struct probe *p, struct bpf_program *prog);
 /* ipcs.c: EV_IPC for what may stay behind when nobody uses it any more. */
 int ipcs_emit(struct probe *p);
 
+/* Whether queues that nobody has open can be looked at. */
+bool ipcs_sees_queues(void);
+
 /* look.c: before loading: takes the programs that a look needs, or those that a trace needs. */
 void look_select(struct probe *p);
 

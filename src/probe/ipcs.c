@@ -270,6 +270,17 @@ static int open_queues(void)
 	return dir >= 0 ? dir : open("/dev/mqueue", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+bool ipcs_sees_queues(void)
+{
+	struct statfs fs;
+	int fd = open_queues();
+	bool sees = fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == MQUEUE_FS_MAGIC;
+
+	if (fd >= 0)
+		close(fd);
+	return sees;
+}
+
 int ipcs_emit(struct probe *p)
 {
 	__u32 mask = p->skel->rodata->cfg.mech_mask;

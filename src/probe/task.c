@@ -6,11 +6,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "probe/calls.h"
+#include "probe/fdinfo.h"
 #include "probe/internal.h"
 
 #define CMD_SETLKW     7 /* fcntl(2), the same on all 64-bit architectures */
@@ -44,19 +44,9 @@ static void why_wait4(struct ev_task *t, const struct look_task *l)
 /* The process behind a pidfd, by the line "Pid:" of its fdinfo. */
 static __s32 pid_of_pidfd(const struct look_task *l, __s32 fd)
 {
-	char line[256];
-	int pid = 0;
-	FILE *f;
+	long long pid;
 
-	snprintf(line, sizeof(line), "/proc/%u/fdinfo/%d", l->task.hdr.tid, fd);
-	f = fopen(line, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Pid:%d", &pid) == 1)
-			break;
-	fclose(f);
-	return pid > 0 ? pid : 0;
+	return fdinfo_number(l->task.hdr.tid, fd, "Pid:", &pid) && pid > 0 ? (__s32)pid : 0;
 }
 
 static void why_waitid(struct ev_task *t, const struct look_task *l)
@@ -128,11 +118,9 @@ static void why_signals(struct ev_task *t, const struct look_task *l)
 /* Inode number of the file behind a descriptor of the task, 0 when it cannot be known. */
 static __u64 inode_of(const struct look_task *l, __s32 fd)
 {
-	char path[64];
-	struct stat st;
+	long long ino;
 
-	snprintf(path, sizeof(path), "/proc/%u/fd/%d", l->task.hdr.tid, fd);
-	return stat(path, &st) ? 0 : st.st_ino;
+	return fdinfo_number(l->task.hdr.tid, fd, "ino:", &ino) ? (__u64)ino : 0;
 }
 
 static int why_lock(struct probe *p, struct ev_task *t, const struct look_task *l,
@@ -211,7 +199,6 @@ static int why_open(struct probe *p, struct ev_task *t, const struct look_task *
 	char name[PATH_MAX], path[PATH_MAX + 64];
 	struct ev_name e = {.hdr = t->hdr};
 	const struct held *h;
-	struct stat st;
 
 	t->why = WHY_OTHER;
 	if (!opens_fifo(l) ||
@@ -222,9 +209,8 @@ static int why_open(struct probe *p, struct ev_task *t, const struct look_task *
 	e.hdr.kind = EV_NAME;
 	e.hdr.len = sizeof(e);
 	e.hdr.flags = NAMEF_OPEN;
-	if (path_of_task(l, at, name, path, sizeof(path)) && !stat(path, &st) &&
-	    S_ISFIFO(st.st_mode)) {
-		h = held_fifo(&p->held, st.st_dev, st.st_ino);
+	if (path_of_task(l, at, name, path, sizeof(path))) {
+		h = held_fifo(&p->held, path);
 		e.chan = h ? h->chan : 0;
 	}
 	memcpy(e.text, name, strnlen(name, sizeof(e.text) - 1));
