@@ -148,7 +148,8 @@ demo:
 ## check: install what is missing, then every test there is (as root)
 check:
 	$(Q).ci/deps
-	$(Q)for t in all lint unit selftest asan fuzz-quick bench-quick e2e; do \
+	$(Q)for t in all lint unit selftest asan fuzz-quick bench-quick e2e \
+			privileges-quick; do \
 		$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 $$t || exit 1; done
 
 ## unit: build and run the unit and golden tests (no privileges)
@@ -162,6 +163,13 @@ selftest: $(BUILD)/ipcspy-demo
 ## e2e: live tests against the demos' truth (as root)
 e2e: all $(E2E)
 	$(Q)tests/e2e/run --build $(BUILD)
+
+## privileges: the live tests as an ordinary user, ipcspy with CAP_BPF and CAP_PERFMON (as root)
+privileges: all $(E2E)
+	$(Q)tests/e2e/run --build $(BUILD) --capabilities
+
+privileges-quick: all $(E2E)
+	$(Q)tests/e2e/run --build $(BUILD) --capabilities --quick
 
 ## asan: unit and live tests under the address and undefined-behaviour sanitizers
 asan:
@@ -232,7 +240,7 @@ clean:
 help:
 	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
 
-.PHONY: force all demo check unit selftest e2e asan fuzz fuzzers fuzz-quick bench bench-quick kernels lint format vmlinux compdb install \
+.PHONY: force all demo check unit selftest e2e privileges privileges-quick asan fuzz fuzzers fuzz-quick bench bench-quick kernels lint format vmlinux compdb install \
 	clean help
 
 -include $(LIB_OBJ:.o=.d) $(DEMO_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_BIN:%=%.d) \

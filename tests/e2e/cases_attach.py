@@ -9,6 +9,7 @@ import struct
 import termios
 import time
 
+import privileges
 from cases_stuck import attached, children, in_call
 from lib import (MECHANISMS, MS, case, endpoints, flow_between, kill_group, load_truth, part_of,
                  task_state, wait_for)
@@ -85,7 +86,8 @@ def unread(pid):
     libc = ctypes.CDLL(None, use_errno=True)
     pidfd, total = os.pidfd_open(pid), 0
     for name in os.listdir(f"/proc/{pid}/fd"):
-        fd = libc.syscall(SYS_PIDFD_GETFD, pidfd, int(name), 0)
+        with privileges.root():
+            fd = libc.syscall(SYS_PIDFD_GETFD, pidfd, int(name), 0)
         if fd < 0:
             continue
         if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -239,12 +241,13 @@ def peers_of_server(t, kind, connected):
 def traces(pid):
     """ipcspy has attached, taken its snapshot and waits: it made its BPF links and sleeps."""
     links = 0
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            links += os.readlink(f"/proc/{pid}/fd/{fd}") in ("anon_inode:bpf_link",
-                                                             "anon_inode:bpf-link")
-        except OSError:
-            continue
+    with privileges.root():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                links += os.readlink(f"/proc/{pid}/fd/{fd}") in ("anon_inode:bpf_link",
+                                                                 "anon_inode:bpf-link")
+            except OSError:
+                continue
     if links < 5:
         return False
     time.sleep(0.05)

@@ -268,7 +268,7 @@ def duckdb(t):
     return place
 
 
-@case(live=False)
+@case(live=False, root="npm fetches it into the home of root")
 def duckdb_reads_the_lines(t):
     """Its idea of what the lines and tables of the golden scenes hold is ours."""
     place, script = duckdb(t), t.path("query.mjs")

@@ -218,7 +218,7 @@ def free_pid():
     return pid
 
 
-@case()
+@case(root="it chooses pids")
 def pid_reused(t):
     """Three processes with one pid, one after another, are three processes."""
     if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
@@ -253,7 +253,7 @@ def nobody(caps, argv):
             if not caps else "--ambient-caps=-all," + ambient, *argv]
 
 
-@case()
+@case(root="it sets capabilities itself")
 def two_capabilities(t):
     """CAP_BPF and CAP_PERFMON are enough, for processes of the same user and others."""
     os.chmod(t.dir, 0o777)
@@ -276,7 +276,7 @@ def two_capabilities(t):
 
 
 @case(params=[((), ("CAP_BPF", "CAP_PERFMON")), (("bpf",), ("CAP_PERFMON",)),
-              (("perfmon",), ("CAP_BPF",))])
+              (("perfmon",), ("CAP_BPF",))], root="it sets capabilities itself")
 def missing_capabilities(t, have, missing):
     """One line says which; the doctor, too; and the command is not run."""
     os.chmod(t.dir, 0o777)

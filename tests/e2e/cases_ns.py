@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 
+import privileges
 from lib import Skip, case, load_truth
 
 PYTHON = "/usr/bin/python3"
@@ -10,7 +11,8 @@ PYTHON = "/usr/bin/python3"
 
 def need_unshare(*options):
     try:
-        r = subprocess.run(["unshare", *options, "true"], capture_output=True, timeout=20)
+        r = subprocess.run(["unshare", *options, "true"], capture_output=True, timeout=20,
+                           **privileges.of_user())
     except FileNotFoundError:
         raise Skip("no unshare(1)")
     if r.returncode:
@@ -54,7 +56,8 @@ def ns_pid_only_where_it_differs(t):
     t.equal("processes with a second pid", [], [p for p in r["processes"] if "ns_pid" in p])
 
 
-@case(params=[("sysv-msg",), ("sysv-sem",), ("sysv-shm",), ("posix-mq",)])
+@case(params=[("sysv-msg",), ("sysv-sem",), ("sysv-shm",), ("posix-mq",)],
+      root="it makes namespaces")
 def ns_ipc(t, mechanism):
     """The same id or name in two IPC namespaces: two channels, told apart by ipc_ns."""
     n, paths = 300, [t.new_path(".truth") for _ in range(2)]
@@ -112,7 +115,7 @@ with open(sys.argv[3], "w") as f:
 """
 
 
-@case(params=[("tcp",), ("udp",)])
+@case(params=[("tcp",), ("udp",)], root="it makes namespaces")
 def ns_net(t, mechanism):
     """The same addresses and ports in two network namespaces: nobody hears the other's."""
     script, counts = t.script(NET), (50, 80)

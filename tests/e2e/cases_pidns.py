@@ -11,7 +11,7 @@ INSIDE = ["unshare", "-ipf", "--mount-proc"]
 NO_NUMBER = 1 << 23  # PID_OUTSIDE
 
 
-@case()
+@case(root="it makes namespaces")
 def inside_command(t):
     """A command, every mechanism: all pids are those that the workload knows itself by."""
     need_unshare(*INSIDE)
@@ -26,7 +26,7 @@ def inside_command(t):
     t.equal("second pids", [], [p for p in report["processes"] if "ns_pid" in p])
 
 
-@case()
+@case(root="it makes namespaces")
 def inside_attach(t):
     """By pid: the one that has it there, not the one that has it on the machine."""
     need_unshare(*INSIDE)
@@ -51,7 +51,7 @@ kill %1 %2
 """
 
 
-@case()
+@case(root="it makes namespaces")
 def inside_why(t):
     """A deadlock, and one in a namespace below, by the pids of the caller."""
     need_unshare(*INSIDE)
@@ -70,7 +70,7 @@ def inside_why(t):
          str(found))
 
 
-@case()
+@case(root="it makes namespaces")
 def inside_and_outside(t):
     """A peer outside has no number there: it is told apart by the machine's."""
     need_unshare(*INSIDE)
@@ -90,7 +90,7 @@ def inside_and_outside(t):
             [(p.get("machine_pid"), p["exe"]) for p in proc])
 
 
-@case()
+@case(root="it makes namespaces")
 def inside_with_another_proc(t):
     """/proc of the machine would say of other processes what is asked there."""
     need_unshare("-pf")

@@ -146,7 +146,7 @@ assert os.waitpid(pid, 0)[1] == 0
 """
 
 
-@case()
+@case(root="it becomes another user")
 def process_vm_eperm(t):
     """What the kernel forbids is an error of the caller, on the process it was about."""
     report = t.trace(command=[PYTHON, "-c", FORBIDDEN]).report
@@ -171,7 +171,7 @@ def process_vm_peer(t, which):
     t.equal("names", {"send-0", "recv-0"}, {f[end]["comm"] for f in flows for end in ("src", "dst")})
 
 
-@case()
+@case(root="it makes namespaces")
 def process_vm_namespace(t):
     """In a pid namespace of its own a process has another number: the machine's is shown."""
     if not shutil.which("unshare"):

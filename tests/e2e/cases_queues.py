@@ -275,7 +275,7 @@ print(hex(key), name, *ids)
     t.equal("POSIX queues' names", {name}, {c["name"] for c in queues(report, "posix-mq")})
 
 
-@case()
+@case(root="it makes namespaces")
 def queue_namespaces(t):
     """Queues of two containers are two channels, also with the same id and the same name."""
     report, words = program(t, """

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import time
 
+import privileges
+
 TIMEOUT_S = 60
 DETAIL = 700  # characters of one failure
 MS = 1_000_000
@@ -19,7 +21,7 @@ US = 1_000
 STREAMS = ("pipe", "fifo", "unix-stream", "tcp")
 MECHANISMS = STREAMS + ("unix-seqpacket", "unix-dgram", "udp")
 
-CASES = []  # (name, function, parameters, live)
+CASES = []  # (name, function, parameters, live, root)
 
 
 class Skip(Exception):
@@ -30,14 +32,16 @@ class Broken(Exception):
     """The case cannot go on: what it compares is not there."""
 
 
-def case(params=None, live=True):
-    """Registers a case, or one for each tuple of params. live: needs BPF."""
+def case(params=None, live=True, root=None):
+    """Registers a case, or one for each tuple of params. live: needs BPF. root: why it is
+    nothing for an ordinary user who may run ipcspy, or {first parameter: why}."""
 
     def register(func):
         for p in params or [()]:
             words = [str(w).lstrip("-").replace(" --", ",").replace(" ", "=") for w in p]
             name = func.__name__ + ("[" + " ".join(words) + "]" if p else "")
-            CASES.append((name, func, p, live))
+            reason = root.get(p[0]) if isinstance(root, dict) else root
+            CASES.append((name, func, p, live, reason))
         return func
 
     return register
@@ -136,6 +140,8 @@ class T:
         self.last = argv
         files = [open(self.new_path(".out"), "w+b"), open(self.new_path(".err"), "w+b")]
         env = dict(os.environ, TMPDIR=self.dir, **kw.pop("env", {}))
+        if privileges.user:
+            kw = dict(privileges.of_user(), cwd=self.dir, **kw)
         p = subprocess.Popen(argv, stdin=kw.pop("stdin", subprocess.DEVNULL),
                              stdout=stdout or files[0], stderr=stderr or files[1], env=env,
                              start_new_session=True, **kw)
