@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/doing.h"
 #include "analysis/ends.h"
 #include "analysis/find.h"
 #include "analysis/kin.h"
@@ -313,6 +314,7 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 	find_put_proc(sb, w->proc, w->tid);
 	strbuf_puts(sb, w != from ? ", which " : " ");
 	wait_put(sb, w);
+	doing_put(sb, g, w);
 	if (w->timed && w->kind != WAIT_SLEEP && w->task->until_ns > w->task->seen_ns) {
 		strbuf_puts(sb, ", for another ");
 		human_ns(sb, w->task->until_ns - w->task->seen_ns);

@@ -16,6 +16,7 @@
 #define IPCSPY_ANALYSIS_GRAPH_H
 
 #include "analysis/knot.h"
+#include "lib/stack.h"
 #include "model/model.h"
 
 enum wait_kind {
@@ -54,6 +55,7 @@ struct graph {
 	struct wait *waits; /* wait_cnt, those of one process together */
 	size_t wait_cnt, wait_cap;
 	struct knots knots;
+	const struct stacks *stacks; /* of who is shown, the caller's; NULL: none were taken */
 
 	/* its own */
 	struct graph_node *nodes; /* what each node of knots stands for */

@@ -2,10 +2,13 @@
 /* why - one look at the machine: who waits for whom, and who is at the end of it. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "analysis/analysis.h"
+#include "analysis/doing.h"
 #include "cmd/cmd.h"
 #include "cmd/look.h"
 #include "cmd/output.h"
@@ -13,11 +16,15 @@
 #include "cmd/told.h"
 #include "export/why_json.h"
 #include "lib/human.h"
+#include "lib/vec.h"
 #include "probe/probe.h"
+#include "probe/stacks.h"
 #include "view/why.h"
 
 #define NSEC_PER_SEC 1000000000ull
 #define EVERY_NS     NSEC_PER_SEC /* between two looks of --watch */
+
+#define CHAINS_WITH_STACKS 64 /* chains that are searched for those whose stacks are taken */
 
 struct why {
 	const struct opts *opts;
@@ -25,9 +32,12 @@ struct why {
 	struct json json;
 	struct probe *probe;
 	struct look look;
-	struct told told; /* of --watch */
-	bool looked;      /* at least once */
-	size_t found;     /* of the processes that were asked for */
+	struct told told;          /* of --watch */
+	bool looked;               /* at least once */
+	size_t found;              /* of the processes that were asked for */
+	const struct wait **shown; /* shown_cnt: whose chains are told, of this look */
+	size_t shown_cnt, shown_cap;
+	struct stacks stacks; /* of who is in those chains */
 };
 
 static uint64_t now_ns(void)
@@ -102,7 +112,7 @@ static bool begins_chain(const struct graph *g, const struct wait *w)
  * Of --watch: has it lasted long enough, and was it not told yet? Each look finds a slightly
  * different time for the same sleep; another sleep began after the one that was seen.
  */
-static bool is_due(struct why *y, const struct wait *w)
+static bool is_due(const struct why *y, const struct wait *w)
 {
 	bool at_least;
 	uint64_t since = wait_since_ns(w, &at_least), now = now_ns();
@@ -114,41 +124,88 @@ static bool is_due(struct why *y, const struct wait *w)
 	/* idle; a FIFO or a lock is another matter: open(2) and flock(2) are no calls to wait in */
 	if (w->outside && w->kind != WAIT_OPEN && w->kind != WAIT_LOCK)
 		return false;
-	return !told_has(&y->told, w) &&
-	       !told_add(&y->told, w, since, w->task ? w->task->seen_ns : now);
+	return !told_has(&y->told, w);
 }
 
-/* Calls put for each task whose chain is to be told. Returns the first error. */
-static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
+static int mark_told(struct why *y, const struct wait *w)
+{
+	bool at_least;
+	uint64_t since = wait_since_ns(w, &at_least);
+
+	return y->opts->watch ? told_add(&y->told, w, since, w->task ? w->task->seen_ns : now_ns())
+			      : 0;
+}
+
+/* Its chain is one that was asked for. */
+static int choose(struct why *y, const struct wait *w)
+{
+	y->found++;
+	if (!is_due(y, w))
+		return 0;
+	if (vec_room((void **)&y->shown, &y->shown_cap, y->shown_cnt, sizeof(*y->shown)))
+		return -ENOMEM;
+	y->shown[y->shown_cnt++] = w;
+	return mark_told(y, w);
+}
+
+static int choose_of_pid(struct why *y, uint32_t pid)
+{
+	const struct wait *w = graph_wait(&y->look.graph, pid), *threads;
+	struct proc *p = model_proc_by_pid(y->look.model, pid);
+	size_t cnt = 0;
+	int err;
+
+	if (!w) {
+		if (!y->looked) /* else it has ended while it was watched */
+			cmd_error("no process %u, or it ended just now", pid);
+		return 0;
+	}
+	err = choose(y, w);
+	threads = p && p->pid == pid ? graph_waits_of(&y->look.graph, p, &cnt) : NULL;
+	for (size_t k = 0; !err && k < cnt; k++) {
+		if (&threads[k] == w || graph_can_go_on(&y->look.graph, &threads[k]))
+			continue;
+		err = choose(y, &threads[k]);
+		y->found--; /* it is one process */
+	}
+	return err;
+}
+
+/* The tasks whose chains are to be told. */
+static int choose_all(struct why *y)
 {
 	const struct graph *g = &y->look.graph;
 	int err = 0;
 
-	y->found = 0;
-	for (size_t i = 0; y->opts->all && !err && i < g->wait_cnt; i++) {
-		if (!begins_chain(g, &g->waits[i]))
-			continue;
-		y->found++;
-		err = put(y, &g->waits[i]);
-	}
-	for (size_t i = 0; !err && i < y->opts->pid_cnt; i++) {
-		uint32_t pid = (uint32_t)y->opts->pids[i];
-		struct proc *p = model_proc_by_pid(y->look.model, pid);
-		const struct wait *w = graph_wait(g, pid), *threads;
-		size_t cnt = 0;
+	y->found = y->shown_cnt = 0;
+	for (size_t i = 0; y->opts->all && !err && i < g->wait_cnt; i++)
+		if (begins_chain(g, &g->waits[i]))
+			err = choose(y, &g->waits[i]);
+	for (size_t i = 0; !err && i < y->opts->pid_cnt; i++)
+		err = choose_of_pid(y, (uint32_t)y->opts->pids[i]);
+	return err;
+}
 
-		if (!w) {
-			if (!y->looked) /* else it has ended while it was watched */
-				cmd_error("no process %u, or it ended just now", pid);
-			continue;
-		}
-		y->found++;
-		err = put(y, w);
-		threads = p && p->pid == pid ? graph_waits_of(g, p, &cnt) : NULL;
-		for (size_t k = 0; !err && k < cnt; k++)
-			if (&threads[k] != w && !graph_can_go_on(g, &threads[k]))
-				err = put(y, &threads[k]);
-	}
+/* What those are doing that the chains end at. */
+static int take_stacks(struct why *y)
+{
+	int err = 0;
+
+	y->stacks.cnt = 0;
+	for (size_t i = 0; !err && i < y->shown_cnt && i < CHAINS_WITH_STACKS; i++)
+		err = doing_want(&y->stacks, &y->look.graph, y->shown[i]);
+	if (!err && y->stacks.cnt)
+		stacks_take(&y->stacks);
+	y->look.graph.stacks = &y->stacks;
+	return err;
+}
+
+static int each(struct why *y, int (*put)(struct why *y, const struct wait *w))
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < y->shown_cnt; i++)
+		err = put(y, y->shown[i]);
 	return err;
 }
 
@@ -186,8 +243,6 @@ static int put_text(struct why *y, const struct wait *w)
 	struct strbuf *sb = sink_buf(&y->out.sink);
 	int err;
 
-	if (!is_due(y, w))
-		return 0;
 	if (y->out.head_done)
 		strbuf_putc(sb, '\n');
 	y->out.head_done = true;
@@ -238,8 +293,11 @@ static int tell_text(struct why *y)
 
 static int tell(struct why *y)
 {
-	int err = y->opts->format == FORMAT_JSON ? tell_json(y) : tell_text(y);
+	int err = choose_all(y);
 
+	err = err ? err : take_stacks(y);
+	if (!err)
+		err = y->opts->format == FORMAT_JSON ? tell_json(y) : tell_text(y);
 	return err ? err : sink_flush(&y->out.sink);
 }
 
@@ -272,8 +330,11 @@ static void put_intent(struct why *y)
 
 static int run(struct why *y)
 {
-	int err = look(y);
+	int err;
 
+	/* as a trace does: a look is to be short on a saturated machine, too */
+	setpriority(PRIO_PROCESS, 0, -20);
+	err = look(y);
 	if (err) {
 		cmd_error("%s", y->probe ? probe_error(y->probe) : strerror(-err));
 		return EXIT_ERROR;
@@ -305,6 +366,7 @@ int cmd_why(const struct opts *o)
 	look_fini(&y.look);
 	probe_free(y.probe);
 	told_fini(&y.told);
+	free(y.shown);
 	output_close(&y.out);
 	return status;
 }

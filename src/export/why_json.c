@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "export/why_json.h"
 
+#include "analysis/doing.h"
 #include "lib/syscalls.h"
 #include "model/mech.h"
 
@@ -80,6 +81,36 @@ static void put_times(struct json *j, const struct wait *w)
 		json_null(j, "goes_on_in_ns");
 }
 
+static void put_name(struct json *j, const char *key, const char *name)
+{
+	if (name[0])
+		json_str(j, key, name);
+	else
+		json_null(j, key);
+}
+
+static void put_stack(struct json *j, const struct stack *st)
+{
+	if (!st) {
+		json_null(j, "stack");
+		return;
+	}
+	json_object(j, "stack");
+	json_u64(j, "samples", st->samples);
+	json_u64(j, "seen", st->seen);
+	json_array(j, "frames");
+	for (uint32_t i = 0; i < st->cnt; i++) {
+		json_object(j, NULL);
+		put_name(j, "symbol", st->frames[i].symbol);
+		put_name(j, "module", st->frames[i].module);
+		json_u64(j, "offset", st->frames[i].offset);
+		json_bool(j, "kernel", st->frames[i].kernel);
+		json_end(j);
+	}
+	json_end(j);
+	json_end(j);
+}
+
 static void put_row(struct json *j, const struct graph *g, const struct chain_row *row)
 {
 	json_object(j, NULL);
@@ -90,6 +121,7 @@ static void put_row(struct json *j, const struct graph *g, const struct chain_ro
 	if (row->wait->kind == WAIT_OPEN)
 		put_opens(j, row->wait);
 	put_times(j, row->wait);
+	put_stack(j, row->again ? NULL : doing_stack(g, row->wait));
 	json_bool(j, "can_go_on", graph_can_go_on(g, row->wait));
 	json_bool(j, "outside", row->wait->outside);
 	json_bool(j, "again", row->again);

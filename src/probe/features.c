@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "probe/internal.h"
+#include "probe/sample.h"
 
 struct table {
 	struct probe_feature *rows;
@@ -195,6 +196,17 @@ static void add_pid_ns(struct table *t)
 		    : "one of its own, and /proc is another's: mount it here");
 }
 
+static void add_stacks(struct table *t)
+{
+	int err = samples_test();
+
+	add(t, "perf_event_open", NEED_OPTIONAL, !err, "%s%s%s",
+	    err ? "why does not say what a running task is doing: "
+		: "what a running task is doing",
+	    err ? strerror(-err) : "",
+	    err == -EACCES || err == -EPERM ? "; CAP_PERFMON is needed" : "");
+}
+
 size_t probe_features(struct probe_feature *out, size_t max)
 {
 	struct table t = {.rows = out, .max = max};
@@ -209,6 +221,7 @@ size_t probe_features(struct probe_feature *out, size_t max)
 	}
 	add_queues(&t);
 	add_pid_ns(&t);
+	add_stacks(&t);
 	add_load(&t);
 	return t.cnt;
 }

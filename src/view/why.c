@@ -2,6 +2,9 @@
 /* "why": a tree, one line for each who waits, and below it the verdict. */
 #include "view/why.h"
 
+#include <inttypes.h>
+
+#include "analysis/doing.h"
 #include "lib/human.h"
 #include "model/mech.h"
 #include "view/sections.h"
@@ -68,7 +71,46 @@ static void put_row(struct strbuf *sb, const struct chain_row *row, bool itself)
 		strbuf_printf(sb, "; %zu more could help", row->helpers_left);
 }
 
-static int put_rows(struct sink *out, const struct text_opts *opts, const struct chain *c)
+/* "crunch+0x12 (libfoo.so)"; where there is no name "libfoo.so+0x1234" */
+static void put_frame(struct strbuf *sb, const struct stack_frame *f)
+{
+	if (f->symbol[0])
+		strbuf_printf(sb, "%s+0x%" PRIx64, f->symbol, f->offset);
+	else if (f->module[0])
+		strbuf_printf(sb, "%s+0x%" PRIx64, f->module, f->offset);
+	else
+		strbuf_printf(sb, "0x%" PRIx64, f->offset);
+	if (f->kernel)
+		strbuf_printf(sb, f->module[0] ? " (kernel, %s)" : " (kernel)", f->module);
+	else if (f->symbol[0] && f->module[0])
+		strbuf_printf(sb, " (%s)", f->module);
+}
+
+/* Below the row, a line for each function, the innermost first. */
+static int put_stack(struct sink *out, const struct text_opts *opts, const struct stack *st,
+		     unsigned int depth)
+{
+	struct strbuf line;
+	int err = 0;
+
+	strbuf_init(&line);
+	for (uint32_t i = 0; !err && i < st->cnt; i++) {
+		strbuf_reset(&line);
+		put_frame(&line, &st->frames[i]);
+		if (!i && st->runs)
+			strbuf_printf(&line, ", %u of %u samples", st->seen, st->samples);
+		err = line.err;
+		strbuf_fill(sink_buf(out), ' ', (size_t)INDENT * (depth + 1));
+		strbuf_puts(sink_buf(out), i ? "    " : "in: ");
+		text_put(sink_buf(out), &opts->style, line.s);
+		strbuf_putc(sink_buf(out), '\n');
+	}
+	strbuf_fini(&line);
+	return err;
+}
+
+static int put_rows(struct sink *out, const struct text_opts *opts, const struct graph *g,
+		    const struct chain *c)
 {
 	struct strbuf line;
 	int err = 0;
@@ -76,6 +118,7 @@ static int put_rows(struct sink *out, const struct text_opts *opts, const struct
 	strbuf_init(&line);
 	for (size_t i = 0; !err && i < c->cnt; i++) {
 		const struct chain_row *row = &c->rows[i];
+		const struct stack *st = row->again ? NULL : doing_stack(g, row->wait);
 
 		strbuf_reset(&line);
 		put_row(&line, row, is_itself(row, i));
@@ -85,6 +128,8 @@ static int put_rows(struct sink *out, const struct text_opts *opts, const struct
 			strbuf_puts(sink_buf(out), row->on_way ? "waits for " : "or for ");
 		text_put(sink_buf(out), &opts->style, line.s);
 		strbuf_putc(sink_buf(out), '\n');
+		if (!err && st)
+			err = put_stack(out, opts, st, row->depth);
 	}
 	strbuf_fini(&line);
 	return err;
@@ -99,7 +144,7 @@ int why_text(struct sink *out, const struct text_opts *opts, const struct graph 
 	int err = chain_build(&c, g, from);
 
 	if (!err)
-		err = put_rows(out, opts, &c);
+		err = put_rows(out, opts, g, &c);
 	strbuf_init(&verdict);
 	if (!err) {
 		chain_verdict(&verdict, g, &c);
