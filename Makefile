@@ -122,6 +122,9 @@ $(BUILD)/tests/kernels/%: tests/kernels/%.c $(LIB_OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(LIB_OBJ) $(LIBS)
 
+# whose stack is looked at: the kernel follows frame pointers
+$(BUILD)/tests/e2e/spin: private CFLAGS += -fno-omit-frame-pointer
+
 E2E := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_OBJ)
