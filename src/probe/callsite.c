@@ -28,12 +28,12 @@ enum callsite callsite_parse(const unsigned char code[CALLSITE_BYTES], __u64 ret
 	__s32 distance;
 
 	if (code[CALLSITE_BYTES - 5] == 0xe8) {
-		memcpy(&distance, code + CALLSITE_BYTES - 4, sizeof(distance));
+		memcpy(&distance, &code[CALLSITE_BYTES - 4], sizeof(distance));
 		*target = ret + (__u64)(__s64)distance;
 		return CALLSITE_DIRECT;
 	}
 	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		const unsigned char *at = code + CALLSITE_BYTES - lengths[i];
+		const unsigned char *at = code + (CALLSITE_BYTES - lengths[i]);
 
 		if (*at == 0xff && indirect_length(at) == lengths[i])
 			return CALLSITE_INDIRECT;
@@ -47,7 +47,7 @@ enum callsite callsite_parse(const unsigned char code[CALLSITE_BYTES], __u64 ret
 {
 	__u32 insn;
 
-	memcpy(&insn, code + CALLSITE_BYTES - 4, sizeof(insn));
+	memcpy(&insn, &code[CALLSITE_BYTES - 4], sizeof(insn));
 	if ((insn & 0xfc000000) == 0x94000000) { /* BL: words, 26 bits, signed */
 		*target = ret - 4 + ((__u64)(__s64)((__s32)(insn << 6) >> 6) << 2);
 		return CALLSITE_DIRECT;

@@ -119,12 +119,13 @@ static void ring_copy(void *to, const char *ring, size_t size, __u64 at, size_t 
 static void sampler_drain(struct sampler *s, struct sample_set *set)
 {
 	size_t size = RING_PAGES * s->page;
-	const char *data = (const char *)s->ring + s->page;
+	const char *data;
 	__u64 buf[RECORD_MAX / 8], head, tail;
 	struct perf_event_header h;
 
 	if (!s->ring)
 		return;
+	data = (const char *)s->ring + s->page;
 	head = __atomic_load_n(&s->ring->data_head, __ATOMIC_ACQUIRE);
 	tail = s->ring->data_tail;
 	while (head - tail >= sizeof(h) && head - tail <= size) {
