@@ -103,7 +103,7 @@ os.read(ctypes.CDLL(None).inotify_init(), 100)
 """
 
 
-@case()
+@case(root="whom the kernel shows stacks of its own")
 def doing_sleeps(t):
     """In a call that no channel stands for: where in the kernel."""
     p = t.start([PYTHON, "-c", INOTIFY])
@@ -141,7 +141,7 @@ def deny_perf_event_open():
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-@case()
+@case(root="who keeps capabilities with no_new_privs")
 def doing_denied(t):
     """perf_event_open(2) is not permitted: the chain is as before, and doctor says so."""
     runs, reads = start_pipe(t, spin(t))

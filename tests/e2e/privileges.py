@@ -13,7 +13,7 @@ import sys
 
 USUAL = "cap_bpf,cap_perfmon"
 NOBODY = 65534
-PROGRAMS = ("ipcspy", "ipcspy-demo", "tests/e2e/look")
+PROGRAMS = ("ipcspy", "ipcspy-demo", "tests/e2e/look", "tests/e2e/spin")
 TRACERS = ("ipcspy", "tests/e2e/look")
 SOURCES = ("tests/e2e", "tests/golden", "src/completion", "src/export")
 
@@ -21,7 +21,7 @@ SOURCES = ("tests/e2e", "tests/golden", "src/completion", "src/export")
 QUICK = ("truth[[]* 1]", "eventfd_truth[[]2]", "queue_truth[[]* 2]", "shared_truth[[]* 1]",
          "signal_truth[[]* 1]", "wake_truth[[]* 1]", "process_vm_truth[[]1*", "pty_truth[[]1*",
          "uring[[]* 1]", "latency[[]* rate=4000*", "scen_trace[[][lc]*", "scen_deadlock*",
-         "scen_blame[[]*", "why_[dlsu]*", "look_[celop]*", "same_as_live[[][md]*",
+         "scen_blame[[]*", "why_[dlsu]*", "doing_crunch", "look_[celop]*", "same_as_live[[][md]*",
          "truth_through_a_recording", "peers[[]*", "follow")
 
 user = None  # whose the processes are that a case starts; None: the runner's own
