@@ -10,6 +10,7 @@
 #include "analysis/ends.h"
 #include "analysis/find.h"
 #include "analysis/kin.h"
+#include "analysis/ways.h"
 #include "lib/human.h"
 #include "model/mech.h"
 
@@ -17,8 +18,9 @@
 
 /* The waits of one knot, and what they have in common. */
 struct knot {
-	uint32_t number;
+	const uint32_t *members; /* cnt numbers of waits */
 	size_t cnt, polls;
+	uint32_t number;
 	const struct wait *first;
 	bool one_proc, one_chan, all_recv, by_name, target, together;
 };
@@ -33,6 +35,11 @@ static uint64_t seen_ns(const struct wait *w)
 	return w->task ? w->task->seen_ns : w->in ? w->in->seen_ns : 0;
 }
 
+static const struct wait *member(const struct knot *k, const struct graph *g, size_t i)
+{
+	return &g->waits[k->members[i]];
+}
+
 static void knot_look(struct knot *k, const struct graph *g, uint32_t number)
 {
 	uint64_t since = 0, seen = UINT64_MAX, begin;
@@ -40,12 +47,11 @@ static void knot_look(struct knot *k, const struct graph *g, uint32_t number)
 
 	*k = (struct knot){.number = number, .one_proc = true, .one_chan = true, .all_recv = true};
 	k->together = true;
-	for (size_t i = 0; i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i];
+	k->members = graph_members(g, number, &k->cnt);
+	for (size_t i = 0; i < k->cnt; i++) {
+		const struct wait *w = member(k, g, i);
 
-		if (graph_knot(g, w) != number)
-			continue;
-		if (!k->cnt++)
+		if (!i)
 			k->first = w;
 		k->polls += w->kind == WAIT_POLL;
 		k->one_proc = k->one_proc && w->proc == k->first->proc;
@@ -67,11 +73,10 @@ static int prove(struct finding *f, const struct graph *g, const struct knot *k)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i];
+	for (size_t i = 0; !err && i < k->cnt; i++) {
+		const struct wait *w = member(k, g, i);
 
-		if (graph_knot(g, w) == k->number)
-			err = find_prove(f, w->proc, w->tid, w->chan, w->fd);
+		err = find_prove(f, w->proc, w->tid, w->chan, w->fd);
 	}
 	return err;
 }
@@ -93,14 +98,10 @@ static void put_what(struct strbuf *sb, const struct wait *w)
 /* "a[1] receives from pipe x and waits for b[2], b[2] ... " */
 static void put_members(struct strbuf *sb, const struct graph *g, const struct knot *k)
 {
-	size_t named = 0;
+	for (size_t i = 0; i < k->cnt && i < NAMED_MAX; i++) {
+		const struct wait *w = member(k, g, i), *next = graph_next(g, w);
 
-	for (size_t i = 0; i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i], *next = graph_next(g, w);
-
-		if (graph_knot(g, w) != k->number || named++ >= NAMED_MAX)
-			continue;
-		if (named > 1)
+		if (i)
 			strbuf_puts(sb, ", ");
 		find_put_proc(sb, w->proc, w->tid);
 		strbuf_putc(sb, ' ');
@@ -115,8 +116,8 @@ static void put_members(struct strbuf *sb, const struct graph *g, const struct k
 		else
 			find_put_proc(sb, next->proc, next->tid);
 	}
-	if (named > NAMED_MAX)
-		strbuf_printf(sb, ", and %zu more", named - NAMED_MAX);
+	if (k->cnt > NAMED_MAX)
+		strbuf_printf(sb, ", and %zu more", k->cnt - NAMED_MAX);
 }
 
 static int say_deadlock(struct finding *f, const struct graph *g, const struct knot *k)
@@ -193,13 +194,11 @@ static int report_kin(struct findings *f, const struct graph *g, const struct kn
 /* Others read the same pipe, and wait for those of the knot: they are in it just as deep. */
 static int prove_readers(struct finding *f, const struct graph *g, const struct knot *k)
 {
+	const struct wait *w = graph_first_at(g, k->first->chan);
 	int err = 0;
 
-	for (size_t i = 0; !err && i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i];
-
-		if (w->chan == k->first->chan && is_recv(w) && graph_knot(g, w) != k->number &&
-		    !graph_can_go_on(g, w))
+	for (; !err && w; w = graph_next_at(g, w)) {
+		if (is_recv(w) && graph_knot(g, w) != k->number && !graph_can_go_on(g, w))
 			err = find_prove(f, w->proc, w->tid, w->chan, w->fd);
 	}
 	return err;
@@ -294,44 +293,17 @@ int find_knots(struct findings *f, const struct graph *g)
 	return err;
 }
 
-/* Those whose chains end at w, once each: directly or through others. */
-static bool leads_to(const struct graph *g, const struct wait *from, const struct wait *w)
+/* Who waits for w by the way it is on itself; a parent waits for its child, stopped or not. */
+static bool is_kept(const struct wait *from, const struct wait *w)
 {
-	for (size_t steps = 0; from && steps <= g->wait_cnt; steps++) {
-		if (from == w)
-			return true;
-		from = graph_knot(g, from) == KNOT_NONE ? graph_next(g, from) : NULL;
-	}
-	return false;
+	return from != w && from->kind != WAIT_STOPPED && from->kind != WAIT_ENDED;
 }
 
-static int report_stopped(struct findings *f, const struct graph *g, const struct wait *w)
+static int say_stopped(struct finding *f, const struct wait *w, const struct wait *first,
+		       size_t cnt)
 {
-	const struct wait *first = NULL;
-	struct finding *new = NULL;
-	size_t cnt = 0;
 	struct strbuf sb;
-	int err = 0;
 
-	for (size_t i = 0; !err && i < g->wait_cnt; i++) {
-		const struct wait *from = &g->waits[i];
-
-		/* a parent waits for its child, stopped or not, whenever it is told to */
-		if (from == w || graph_can_go_on(g, from) || from->kind == WAIT_STOPPED ||
-		    from->kind == WAIT_ENDED || !leads_to(g, from, w))
-			continue;
-		if (!first && from->kind != WAIT_CHILD) {
-			first = from;
-			new = find_add(f, "stopped-peer", SEVERITY_WARNING, from->chan);
-			err = new ? find_prove(new, w->proc, w->tid, NULL, -1) : -ENOMEM;
-		}
-		if (!err && new) {
-			err = find_prove(new, from->proc, from->tid, from->chan, from->fd);
-			cnt++;
-		}
-	}
-	if (err || !new)
-		return err;
 	strbuf_init(&sb);
 	find_put_proc(&sb, w->proc, w->tid);
 	strbuf_puts(&sb, " is stopped, and ");
@@ -343,28 +315,57 @@ static int report_stopped(struct findings *f, const struct graph *g, const struc
 	strbuf_puts(&sb, ": continue it with `kill -CONT ");
 	human_pid(&sb, w->proc->pid);
 	strbuf_puts(&sb, "`, or end it.");
-	return find_say(new, &sb);
+	return find_say(f, &sb);
 }
 
-static bool concerns_target(const struct graph *g, const struct wait *w)
+static int report_stopped(struct findings *f, const struct graph *g, const struct ways *ways,
+			  uint32_t at)
 {
-	for (size_t i = 0; i < g->wait_cnt; i++)
-		if (g->waits[i].proc->target && leads_to(g, &g->waits[i], w))
+	const struct wait *first = NULL, *w = &g->waits[at];
+	struct finding *new = NULL;
+	size_t cnt = 0;
+	int err = 0;
+
+	for (uint32_t i = ways->first[at]; !err && i; i = ways->next[i - 1]) {
+		const struct wait *from = &g->waits[i - 1];
+
+		if (!is_kept(from, w))
+			continue;
+		if (!first && from->kind != WAIT_CHILD) {
+			first = from;
+			new = find_add(f, "stopped-peer", SEVERITY_WARNING, from->chan);
+			err = new ? find_prove(new, w->proc, w->tid, NULL, -1) : -ENOMEM;
+		}
+		if (!err && new) {
+			err = find_prove(new, from->proc, from->tid, from->chan, from->fd);
+			cnt++;
+		}
+	}
+	return err || !new ? err : say_stopped(new, w, first, cnt);
+}
+
+/* Is a target among those whose way ends there? */
+static bool concerns_target(const struct graph *g, const struct ways *ways, uint32_t at)
+{
+	for (uint32_t i = ways->first[at]; i; i = ways->next[i - 1])
+		if (g->waits[i - 1].proc->target)
 			return true;
 	return false;
 }
 
 int find_stopped(struct findings *f, const struct graph *g)
 {
-	int err = 0;
+	struct ways ways;
+	int err = ways_init(&ways, g);
 
-	for (size_t i = 0; !err && i < g->wait_cnt; i++) {
+	for (uint32_t i = 0; !err && i < g->wait_cnt; i++) {
 		const struct wait *w = &g->waits[i];
 
 		if (w->kind == WAIT_STOPPED && graph_knot(g, w) != KNOT_NONE && !graph_next(g, w) &&
-		    concerns_target(g, w))
-			err = report_stopped(f, g, w);
+		    concerns_target(g, &ways, i))
+			err = report_stopped(f, g, &ways, i);
 	}
+	ways_fini(&ways);
 	return err;
 }
 

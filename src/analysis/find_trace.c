@@ -35,8 +35,8 @@ int find_full_queue(struct findings *f, const struct model *m, const struct chan
 	struct strbuf sb;
 	int err = 0;
 
-	if (c->folded || find_has(f, c) || ns < FULL_MIN_NS || ns < span_ns / FULL_SHARE ||
-	    (c->mech != MECH_POSIX_MQ && c->mech != MECH_SYSV_MSG && c->mech != MECH_UNIX_DGRAM))
+	if ((c->mech != MECH_POSIX_MQ && c->mech != MECH_SYSV_MSG && c->mech != MECH_UNIX_DGRAM) ||
+	    c->folded || ns < FULL_MIN_NS || ns < span_ns / FULL_SHARE || find_has(f, c))
 		return 0;
 	new = find_add(f, "full-queue", is_read(c) ? SEVERITY_INFO : SEVERITY_WARNING, c);
 	if (!new)

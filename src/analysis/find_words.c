@@ -21,10 +21,11 @@ static bool is_suspect(const struct wait *w)
 /* Is it the first of those who sleep on this word, by which the finding is told? */
 static bool is_first(const struct graph *g, const struct wait *w)
 {
-	for (const struct wait *other = g->waits; other < w; other++)
-		if (is_suspect(other) && other->chan == w->chan)
-			return false;
-	return true;
+	const struct wait *other = graph_first_at(g, w->chan);
+
+	while (!is_suspect(other))
+		other = graph_next_at(g, other);
+	return other == w;
 }
 
 /* Proves it with all who sleep so on the word. Returns how many, or -ENOMEM. */
@@ -32,8 +33,8 @@ static int prove(struct finding *f, const struct graph *g, const struct wait *w)
 {
 	int cnt = 0;
 
-	for (const struct wait *other = w; other < g->waits + g->wait_cnt; other++) {
-		if (!is_suspect(other) || other->chan != w->chan)
+	for (const struct wait *other = w; other; other = graph_next_at(g, other)) {
+		if (!is_suspect(other))
 			continue;
 		if (find_prove(f, other->proc, other->tid, other->chan, -1))
 			return -ENOMEM;

@@ -21,7 +21,8 @@ const char *severity_name(enum severity s)
 struct finding *find_add(struct findings *f, const char *kind, enum severity severity,
 			 const struct chan *c)
 {
-	if (vec_room((void **)&f->v, &f->cap, f->cnt, sizeof(*f->v)))
+	if (vec_room((void **)&f->v, &f->cap, f->cnt, sizeof(*f->v)) ||
+	    (c && hmap_put(&f->chans, (uintptr_t)c, f)))
 		return NULL;
 	f->v[f->cnt] = (struct finding){.kind = kind, .severity = severity, .chan = c};
 	return &f->v[f->cnt++];
@@ -75,10 +76,7 @@ static int (*const by_chan[])(struct findings *f, const struct model *m, const s
 
 bool find_has(const struct findings *f, const struct chan *c)
 {
-	for (size_t i = 0; i < f->cnt; i++)
-		if (f->v[i].chan == c)
-			return true;
-	return false;
+	return hmap_get(&f->chans, (uintptr_t)c);
 }
 
 static int find_moment(struct findings *f, const struct model *m)
@@ -130,5 +128,6 @@ void findings_fini(struct findings *f)
 		free(f->v[i].text);
 	}
 	free(f->v);
+	hmap_fini(&f->chans);
 	*f = (struct findings){0};
 }

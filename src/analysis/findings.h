@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "lib/hmap.h"
 #include "lib/strbuf.h"
 #include "model/model.h"
 
@@ -42,6 +43,7 @@ struct finding {
 struct findings {
 	struct finding *v;
 	size_t cnt, cap;
+	struct hmap chans; /* that there is one about */
 };
 
 /* Runs all detectors; blame of the trace, or NULL. Returns 0 or -ENOMEM; fini in both cases. */

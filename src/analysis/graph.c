@@ -434,6 +434,52 @@ static void see_late(struct graph *g)
 	}
 }
 
+/* The waits of each knot together, those of knot n up to where those of n + 1 begin. */
+static void sort_members(struct graph *g)
+{
+	uint32_t *first = g->member_first, knot, cnt;
+
+	for (size_t i = 0; i < g->wait_cnt; i++) {
+		knot = g->knots.nodes[g->waits[i].node].knot;
+		if (knot != KNOT_NONE)
+			first[knot + 1]++;
+	}
+	for (uint32_t n = 0; n < g->knots.knot_cnt; n++)
+		first[n + 1] += first[n];
+	cnt = first[g->knots.knot_cnt];
+	for (size_t i = g->wait_cnt; i-- > 0;) {
+		knot = g->knots.nodes[g->waits[i].node].knot;
+		if (knot != KNOT_NONE)
+			g->members[--first[knot + 1]] = (uint32_t)i;
+	}
+	/* what was where a knot ends is now where it begins, one place too far */
+	for (uint32_t n = 0; n < g->knots.knot_cnt; n++)
+		first[n] = first[n + 1];
+	first[g->knots.knot_cnt] = cnt;
+}
+
+/* What is asked for of a graph that is solved. */
+static int index_waits(struct graph *g)
+{
+	g->marks = calloc((size_t)g->knots.node_cnt + 1, sizeof(*g->marks));
+	g->member_first = calloc((size_t)g->knots.knot_cnt + 2, sizeof(*g->member_first));
+	g->members = calloc(g->wait_cnt + 1, sizeof(*g->members));
+	g->also_there = calloc(g->wait_cnt + 1, sizeof(*g->also_there));
+	if (!g->marks || !g->member_first || !g->members || !g->also_there)
+		return -ENOMEM;
+	sort_members(g);
+	for (size_t i = g->wait_cnt; i-- > 0;) {
+		uintptr_t c = (uintptr_t)g->waits[i].chan;
+
+		if (!c)
+			continue;
+		g->also_there[i] = (uint32_t)(uintptr_t)hmap_get(&g->by_chan, c);
+		if (hmap_put(&g->by_chan, c, (void *)(i + 1)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int graph_build(struct graph *g, const struct model *m)
 {
 	int err;
@@ -448,9 +494,9 @@ int graph_build(struct graph *g, const struct model *m)
 	for (size_t i = 0; !err && i < g->wait_cnt; i++)
 		err = wait_edges(g, &g->waits[i]);
 	err = err ? err : knot_solve(&g->knots);
-	g->marks = calloc((size_t)g->knots.node_cnt + 1, sizeof(*g->marks));
-	if (err || !g->marks)
-		return -ENOMEM;
+	err = err ? err : index_waits(g);
+	if (err)
+		return err;
 	see_late(g);
 	route_by_threads(g);
 	return 0;
@@ -468,6 +514,10 @@ void graph_fini(struct graph *g)
 	free(g->nodes);
 	free(g->ends);
 	free(g->child);
+	hmap_fini(&g->by_chan);
+	free(g->member_first);
+	free(g->members);
+	free(g->also_there);
 	free(g->marks);
 	*g = (struct graph){0};
 }

@@ -68,8 +68,10 @@ struct graph {
 	struct hmap in_by_tid; /* struct inflight */
 	struct hmap children;  /* pid -> the first of its children, plus 1, in child[] */
 	struct graph_child *child;
-	uint32_t *
-		marks; /* by node: the last count of helpers that had it; behind them which it is */
+	uint32_t *member_first, *members; /* by knot: numbers of its waits */
+	struct hmap by_chan;              /* the first wait at a channel, plus 1 ... */
+	uint32_t *also_there;             /* ... by wait: the next one, plus 1 */
+	uint32_t *marks; /* by node: in which count of helpers it was; behind them: the last one */
 };
 
 /* Returns 0 or -ENOMEM; graph_fini() is due in both cases. */
@@ -87,6 +89,13 @@ bool graph_can_go_on(const struct graph *g, const struct wait *w);
 
 /* The knot that it is part of, KNOT_NONE: none. */
 uint32_t graph_knot(const struct graph *g, const struct wait *w);
+
+/* Numbers of the waits of a knot, in order: *cnt of them. */
+const uint32_t *graph_members(const struct graph *g, uint32_t knot, size_t *cnt);
+
+/* Those who wait at a channel (or poll it first), in order: the first, the next, NULL. */
+const struct wait *graph_first_at(const struct graph *g, const struct chan *c);
+const struct wait *graph_next_at(const struct graph *g, const struct wait *w);
 
 /*
  * Whom to look at next: the wait of a process that could help, on the way to who can

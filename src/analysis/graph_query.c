@@ -39,6 +39,27 @@ uint32_t graph_knot(const struct graph *g, const struct wait *w)
 	return g->knots.nodes[w->node].knot;
 }
 
+const uint32_t *graph_members(const struct graph *g, uint32_t knot, size_t *cnt)
+{
+	*cnt = g->member_first[knot + 1] - g->member_first[knot];
+	return &g->members[g->member_first[knot]];
+}
+
+static const struct wait *numbered(const struct graph *g, uintptr_t number)
+{
+	return number ? &g->waits[number - 1] : NULL;
+}
+
+const struct wait *graph_first_at(const struct graph *g, const struct chan *c)
+{
+	return numbered(g, (uintptr_t)hmap_get(&g->by_chan, (uintptr_t)c));
+}
+
+const struct wait *graph_next_at(const struct graph *g, const struct wait *w)
+{
+	return numbered(g, g->also_there[w - g->waits]);
+}
+
 const struct wait *graph_next(const struct graph *g, const struct wait *w)
 {
 	uint32_t at = g->knots.nodes[w->node].next;

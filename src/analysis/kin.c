@@ -37,14 +37,13 @@ static const struct wait *first_on_way(const struct graph *g, const struct wait 
 
 bool kin_find(struct kin *out, const struct graph *g, uint32_t knot)
 {
-	size_t readers = 0, writers = 0;
+	size_t readers = 0, writers = 0, cnt;
+	const uint32_t *members = graph_members(g, knot, &cnt);
 
 	*out = (struct kin){0};
-	for (size_t i = 0; i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i];
+	for (size_t i = 0; i < cnt; i++) {
+		const struct wait *w = &g->waits[members[i]];
 
-		if (graph_knot(g, w) != knot)
-			continue;
 		readers += reads_pipe(w);
 		writers += writes_pipe(w);
 		if (w->kind != WAIT_CHILD && !reads_pipe(w) && !writes_pipe(w))
@@ -108,14 +107,16 @@ static void put_others(struct strbuf *sb, const struct graph *g, const struct ki
 {
 	const struct proc *parent = k->parent->proc;
 	const struct holder *h;
+	const uint32_t *members;
+	size_t cnt;
 
 	if (held_for_writing(k->chan, parent))
 		return;
-	for (size_t i = 0; i < g->wait_cnt; i++) {
-		const struct wait *w = &g->waits[i];
+	members = graph_members(g, graph_knot(g, k->child), &cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		const struct wait *w = &g->waits[members[i]];
 
-		if (graph_knot(g, w) != graph_knot(g, k->child) || !reads_pipe(w) ||
-		    w->chan == k->chan || !held_for_writing(k->chan, w->proc))
+		if (!reads_pipe(w) || w->chan == k->chan || !held_for_writing(k->chan, w->proc))
 			continue;
 		h = held_for_writing(w->chan, parent);
 		if (!h)

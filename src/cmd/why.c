@@ -9,6 +9,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/doing.h"
+#include "analysis/ways.h"
 #include "cmd/cmd.h"
 #include "cmd/look.h"
 #include "cmd/output.h"
@@ -65,47 +66,6 @@ static int look(struct why *y)
 		err = err ? err : probe_attach(y->probe);
 	}
 	return err ? err : look_end(&y->look);
-}
-
-/* Somebody else waits for it, so it is in that one's chain. */
-static bool is_waited_for(const struct graph *g, const struct wait *w)
-{
-	for (size_t i = 0; i < g->wait_cnt; i++)
-		if (&g->waits[i] != w && !graph_can_go_on(g, &g->waits[i]) &&
-		    graph_next(g, &g->waits[i]) == w)
-			return true;
-	return false;
-}
-
-/* The first of its knot stands for it. */
-static bool is_first_of_knot(const struct graph *g, const struct wait *w)
-{
-	uint32_t knot = graph_knot(g, w);
-
-	for (const struct wait *other = g->waits; other < w; other++)
-		if (graph_knot(g, other) == knot)
-			return false;
-	return true;
-}
-
-/* Where a chain of the stuck begins. One that is stopped or a zombie, alone, is no chain. */
-static bool begins_chain(const struct graph *g, const struct wait *w)
-{
-	if (graph_can_go_on(g, w) || !graph_next(g, w))
-		return false;
-	if (graph_knot(g, w) == KNOT_NONE)
-		return !is_waited_for(g, w);
-	if (!is_first_of_knot(g, w))
-		return false;
-	/* unless a chain from outside leads into it */
-	for (size_t i = 0; i < g->wait_cnt; i++) {
-		const struct wait *from = &g->waits[i], *next = graph_next(g, from);
-
-		if (next && graph_knot(g, from) == KNOT_NONE &&
-		    graph_knot(g, next) == graph_knot(g, w))
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -171,16 +131,26 @@ static int choose_of_pid(struct why *y, uint32_t pid)
 	return err;
 }
 
+static int choose_stuck(struct why *y)
+{
+	const struct graph *g = &y->look.graph;
+	bool *begins = ways_begin(g);
+	int err = begins ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < g->wait_cnt; i++)
+		if (begins[i])
+			err = choose(y, &g->waits[i]);
+	free(begins);
+	return err;
+}
+
 /* The tasks whose chains are to be told. */
 static int choose_all(struct why *y)
 {
-	const struct graph *g = &y->look.graph;
-	int err = 0;
+	int err;
 
 	y->found = y->shown_cnt = 0;
-	for (size_t i = 0; y->opts->all && !err && i < g->wait_cnt; i++)
-		if (begins_chain(g, &g->waits[i]))
-			err = choose(y, &g->waits[i]);
+	err = y->opts->all ? choose_stuck(y) : 0;
 	for (size_t i = 0; !err && i < y->opts->pid_cnt; i++)
 		err = choose_of_pid(y, (uint32_t)y->opts->pids[i]);
 	return err;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Whom others waited for, up to now: what is settled, and what is not over. */
+#include "analysis/blame.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/ends.h"
+#include "analysis/sleeps.h"
+#include "lib/vec.h"
+
+#define WORTH_SHARE 10 /* percent of the time observed that others must have waited */
+
+/* What the latest snapshot shows to be asleep. */
+static int add_live(struct blame *b, const struct inflight *i)
+{
+	struct blocked bl = {.proc = i->proc,
+			     .chan = i->chan,
+			     .role = i->op == OP_SEND ? EP_SEND : EP_RECV,
+			     .tid = i->tid};
+	struct open_span o = {.proc = i->proc, .tid = i->tid, .to = i->seen_ns};
+
+	if (!i->asleep ||
+	    (i->op != OP_WAIT && (!i->chan || (i->op != OP_SEND && i->op != OP_RECV))))
+		return 0;
+	o.from = i->seen_ns - (i->blocked_ns < i->seen_ns ? i->blocked_ns : i->seen_ns);
+	if (i->op != OP_WAIT) {
+		bl.side = end_side(i->chan, i->proc, bl.role);
+		o.charged = blame_counts(&bl);
+		if (i->owner)
+			sleep_cause(&o, i->owner, 0);
+		else
+			blame_add_causes(&o, &bl);
+	}
+	if (vec_room((void **)&b->live, &b->live_cap, b->live_cnt, sizeof(*b->live)))
+		return -ENOMEM;
+	o.next = (uintptr_t)hmap_get(&b->live_by_tid, o.tid);
+	b->live[b->live_cnt++] = o;
+	return hmap_put(&b->live_by_tid, o.tid, (void *)b->live_cnt);
+}
+
+/* Rows while they are made: where that of a process is. */
+struct making {
+	struct blame_table *t;
+	struct hmap at;   /* struct proc -> number of its row, plus 1 */
+	struct hmap seen; /* who was found to wait for whom, of what is not over */
+};
+
+static int table_add(struct making *mk, struct proc *p, uint64_t ns, unsigned int waiters)
+{
+	struct blame_table *t = mk->t;
+	size_t at = (uintptr_t)hmap_get(&mk->at, (uintptr_t)p);
+
+	if (!at) {
+		if (vec_room((void **)&t->rows, &t->cap, t->cnt, sizeof(*t->rows)))
+			return -ENOMEM;
+		t->rows[t->cnt] = (struct blame_row){.proc = p};
+		at = ++t->cnt;
+		if (hmap_put(&mk->at, (uintptr_t)p, (void *)at))
+			return -ENOMEM;
+	}
+	t->rows[at - 1].caused_ns += ns;
+	t->rows[at - 1].waiters += waiters;
+	return 0;
+}
+
+/* Adds what is not over; who waits twice counts once. */
+static int add_live_rows(struct making *mk, struct blame *b)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < b->live_cnt; i++) {
+		struct open_span *o = &b->live[i];
+		struct sums s;
+
+		if (!o->charged)
+			continue;
+		s = sleep_resolve(b, o);
+		mk->t->total_ns += o->to - o->from;
+		mk->t->unattributed_ns += o->to - o->from - s.placed;
+		for (unsigned int k = 0; !err && k < s.cnt; k++) {
+			uint64_t pair = hmap_mix((uintptr_t)o->proc, (uintptr_t)s.of[k].proc);
+			bool known = hmap_get(&b->pairs, pair) || hmap_get(&mk->seen, pair);
+
+			err = table_add(mk, s.of[k].proc, s.of[k].ns, !known);
+			err = err ? err : hmap_put(&mk->seen, pair, o);
+		}
+	}
+	return err;
+}
+
+static int make_rows(struct blame_table *t, struct blame *b)
+{
+	struct making mk = {.t = t};
+	int err = 0;
+
+	t->total_ns = b->total_ns;
+	t->unattributed_ns = b->unattributed_ns;
+	hmap_for_each (slot, &b->rows) {
+		const struct blame_row *row = slot->val;
+
+		if (!err)
+			err = table_add(&mk, row->proc, row->caused_ns, row->waiters);
+	}
+	err = err ? err : add_live_rows(&mk, b);
+	hmap_fini(&mk.at);
+	hmap_fini(&mk.seen);
+	return err;
+}
+
+static void forget_live(struct blame *b)
+{
+	b->live_cnt = 0;
+	hmap_fini(&b->live_by_tid);
+	hmap_init(&b->live_by_tid);
+}
+
+static int by_caused(const void *pa, const void *pb)
+{
+	const struct blame_row *x = pa, *y = pb;
+
+	if (x->caused_ns != y->caused_ns)
+		return x->caused_ns > y->caused_ns ? -1 : 1;
+	return (x->proc->pid > y->proc->pid) - (x->proc->pid < y->proc->pid);
+}
+
+int blame_table_init(struct blame_table *t, struct blame *b, const struct model *m)
+{
+	int err = b ? b->err : 0;
+
+	*t = (struct blame_table){0};
+	if (!b)
+		return 0;
+	forget_live(b);
+	list_for_each (i, model_inflight(m), struct inflight, in_model)
+		if (!err)
+			err = add_live(b, i);
+	while (b->pending_cnt)
+		sleep_settle_pending(b, 0);
+	err = err ? err : make_rows(t, b);
+	forget_live(b);
+	if (t->cnt)
+		qsort(t->rows, t->cnt, sizeof(*t->rows), by_caused);
+	return err;
+}
+
+void blame_table_fini(struct blame_table *t)
+{
+	free(t->rows);
+	*t = (struct blame_table){0};
+}
+
+const struct blame_row *blame_worst(const struct blame_table *t, const struct model *m)
+{
+	uint64_t span_ns = model_now_ns(m) - model_start_ns(m);
+
+	if (!t->cnt || t->rows[0].caused_ns < span_ns / 100 * WORTH_SHARE)
+		return NULL;
+	return &t->rows[0];
+}
