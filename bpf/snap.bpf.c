@@ -13,6 +13,23 @@
 volatile __u32 snap_targets;
 volatile __u32 snap_obj_flags;
 
+/*
+ * References to a file, but for the iterator's own: its descriptors, calls of processes with
+ * several threads that are inside of it (fdget()), polls that sleep (__pollwait()), and
+ * whoever has it without a descriptor: a message on its way through a socket, io_uring.
+ */
+static __always_inline __u16 file_refs(struct file *file)
+{
+	const struct file___count *old = (const void *)file;
+	__s64 n = 0;
+
+	if (bpf_core_field_exists(file->f_ref)) /* counts from 0 */
+		KREAD(&n, (__s64 *)&file->f_ref.refcnt.counter);
+	else if (!KREAD(&n, (__s64 *)&old->f_count.counter))
+		n--;
+	return n < 0 ? 0 : n > HOLD_REFS_MAX ? HOLD_REFS_MAX : n;
+}
+
 SEC("iter/task_file")
 int snap_files(struct bpf_iter__task_file *ctx)
 {
@@ -61,7 +78,8 @@ int snap_files(struct bpf_iter__task_file *ctx)
 		 bpf_ktime_get_ns());
 	h.chan = o.id;
 	h.fd = fd;
-	h.pad = 0;
+	h.refs = file_refs(file);
+	h.file = mix(file_ptr, 0) >> 48;
 	/* Without room for all of them the program is called again for this file: nothing is kept
 	 * that says a record is out until all are. */
 	if (!looking() && !(t && (t->flags & TF_DESCRIBED)) && bpf_seq_write(seq, &p, sizeof(p)))

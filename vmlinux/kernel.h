@@ -54,6 +54,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 typedef struct refcount_struct {
 	atomic_t refs;
 } refcount_t;
@@ -116,12 +120,21 @@ struct path {
 	struct dentry *dentry;
 };
 
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t; /* 6.13 */
+
 struct file {
 	unsigned int f_mode;
 	const struct file_operations *f_op;
 	struct inode *f_inode;
 	void *private_data;
 	struct path f_path;
+	file_ref_t f_ref;
+};
+
+struct file___count { /* up to 6.12 */
+	atomic64_t f_count;
 };
 
 struct eventfd_ctx {

@@ -233,11 +233,14 @@ struct ev_inflight {
 #define HOLDF_READ  0x1
 #define HOLDF_WRITE 0x2
 
+#define HOLD_REFS_MAX 0xffff /* so many, or more */
+
 struct ev_hold {
 	struct ev_hdr hdr;
 	__u64 chan;
 	__s32 fd;
-	__u32 pad;
+	__u16 refs; /* to the open file: descriptors, and whoever else keeps it; 0 not known */
+	__u16 file; /* tells the open files of one channel apart */
 };
 
 /* flags of EV_MAP */

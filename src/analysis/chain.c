@@ -219,6 +219,10 @@ static void put_outside(struct strbuf *sb, const struct wait *w)
 		strbuf_puts(sb, "which nobody else has open");
 	else if (w->in && w->in->op == OP_ACCEPT)
 		strbuf_puts(sb, "for a new connection: it is idle");
+	else if (w->hidden)
+		strbuf_puts(sb, "of which somebody else has the other end without a descriptor: "
+				"it is on its way through a socket, or io_uring or the kernel "
+				"keeps it");
 	else if (c && c->mech == MECH_SIGNAL)
 		strbuf_puts(sb, "for a signal: it is idle");
 	else if (c && c->mech == MECH_PTY)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "analysis/ends.h"
+#include "analysis/hidden.h"
 #include "analysis/nodes.h"
 #include "lib/vec.h"
 
@@ -217,7 +218,9 @@ static int end_fill(struct graph *g, uint32_t end)
 	else
 		err = chan_is_unheld(c) || list_empty(&c->holders) ? put_users(g, end)
 								   : put_holders(g, end);
-	if (!g->ends[end].cnt)
+	g->ends[end].hidden = !memory && g->ends[end].cnt &&
+			      hidden_holds(&g->calls, c, g->ends[end].role, g->ends[end].side);
+	if (!g->ends[end].cnt || c->holders_left || g->ends[end].hidden)
 		g->ends[end].outside = true;
 	return err;
 }
@@ -285,6 +288,7 @@ static int wait_at(struct graph *g, struct wait *w, struct chan *c, enum ep_role
 		return err;
 	e = &g->ends[end];
 	w->by_name = w->by_name || e->by_name;
+	w->hidden = w->hidden || e->hidden;
 	if (e->outside ||
 	    (e->cnt == 1 && e->only == w->proc && (polls || e->by_name || c->mech == MECH_EVENTFD)))
 		help_from_outside(g, w);
@@ -486,6 +490,7 @@ int graph_build(struct graph *g, const struct model *m)
 
 	*g = (struct graph){.m = m};
 	err = index_inflight(g);
+	err = err ? err : hidden_index(&g->calls, m);
 	if (!err)
 		err = index_children(g);
 	list_for_each (p, model_procs(m), struct proc, in_model)
@@ -509,6 +514,7 @@ void graph_fini(struct graph *g)
 	hmap_fini(&g->by_proc);
 	hmap_fini(&g->by_end);
 	hmap_fini(&g->in_by_tid);
+	hmap_fini(&g->calls);
 	hmap_fini(&g->children);
 	free(g->waits);
 	free(g->nodes);

@@ -42,6 +42,7 @@ struct wait {
 	enum wait_kind kind;
 	bool outside; /* somebody who is not in the picture may help */
 	bool by_name; /* strangers may help: the channel has a name that anybody can open */
+	bool hidden;  /* outside: somebody has the other end, without a descriptor of it */
 	bool timed;   /* goes on by itself, later */
 	const struct task *task;   /* NULL: not told */
 	const struct inflight *in; /* NULL: in no call on a channel */
@@ -66,6 +67,7 @@ struct graph {
 	struct hmap by_proc;   /* number of the process's node, plus 1 */
 	struct hmap by_end;    /* number of the end, plus 1 */
 	struct hmap in_by_tid; /* struct inflight */
+	struct hmap calls;     /* references to a channel's files that calls have: see hidden.h */
 	struct hmap children;  /* pid -> the first of its children, plus 1, in child[] */
 	struct graph_child *child;
 	uint32_t *member_first, *members; /* by knot: numbers of its waits */

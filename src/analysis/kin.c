@@ -5,7 +5,7 @@
 #include "analysis/ends.h"
 #include "analysis/find.h"
 
-#define HOLDERS_MAX 8 /* named in one sentence */
+#define ENDS_NAMED_MAX 8 /* named in one sentence */
 
 static bool is_pipe(const struct wait *w)
 {
@@ -35,6 +35,41 @@ static const struct wait *first_on_way(const struct graph *g, const struct wait 
 	return w && w->kind != WAIT_CHILD ? w : NULL;
 }
 
+/* The wait in this knot of one who waits for a child and has w's pipe open for reading, or NULL. */
+static const struct wait *reader_of(const struct graph *g, const struct wait *w, uint32_t knot)
+{
+	list_for_each (h, model_holders(w->chan), struct holder, in_chan) {
+		size_t cnt;
+		const struct wait *waits = graph_waits_of(g, h->proc, &cnt);
+
+		for (size_t i = 0; h->can & HOLDF_READ && i < cnt; i++)
+			if (waits[i].kind == WAIT_CHILD && graph_knot(g, &waits[i]) == knot)
+				return &waits[i];
+	}
+	return NULL;
+}
+
+/*
+ * Of several who write, as in a pipeline, the last one: its pipe the parent has, and does not
+ * read, while the others' have other writers, who would if they could.
+ */
+static bool find_last_writer(struct kin *out, const struct graph *g, uint32_t knot)
+{
+	size_t cnt;
+	const uint32_t *members = graph_members(g, knot, &cnt);
+
+	for (size_t i = 0; i < cnt; i++) {
+		const struct wait *w = &g->waits[members[i]];
+		const struct wait *parent = writes_pipe(w) ? reader_of(g, w, knot) : NULL;
+
+		if (!parent)
+			continue;
+		*out = (struct kin){.parent = parent, .child = w, .chan = w->chan};
+		return true;
+	}
+	return false;
+}
+
 bool kin_find(struct kin *out, const struct graph *g, uint32_t knot)
 {
 	size_t readers = 0, writers = 0, cnt;
@@ -52,8 +87,10 @@ bool kin_find(struct kin *out, const struct graph *g, uint32_t knot)
 			out->parent = w;
 	}
 	out->child = out->parent ? first_on_way(g, out->parent) : NULL;
-	if (!out->child || (readers && writers) || writers > 1)
+	if (!out->child || (readers && writers))
 		return false;
+	if (writers > 1)
+		return find_last_writer(out, g, knot);
 	out->chan = out->child->chan;
 	out->leak = readers;
 	return true;
@@ -67,7 +104,7 @@ static void put_holders(struct strbuf *sb, const struct chan *c, unsigned int ca
 
 	strbuf_printf(sb, "its %s end is open in ", can == HOLDF_READ ? "read" : "write");
 	list_for_each (h, model_holders(c), struct holder, in_chan) {
-		if (!(h->can & can) || h->proc->exited || ++cnt > HOLDERS_MAX)
+		if (!(h->can & can) || h->proc->exited || ++cnt > ENDS_NAMED_MAX)
 			continue;
 		if (h->proc == last) {
 			strbuf_printf(sb, " and %d", h->fd);
@@ -78,8 +115,8 @@ static void put_holders(struct strbuf *sb, const struct chan *c, unsigned int ca
 		strbuf_printf(sb, ", descriptor %d", h->fd);
 		last = h->proc;
 	}
-	if (cnt > HOLDERS_MAX)
-		strbuf_printf(sb, "; and %zu more", cnt - HOLDERS_MAX);
+	if (cnt > ENDS_NAMED_MAX)
+		strbuf_printf(sb, "; and %zu more", cnt - ENDS_NAMED_MAX);
 }
 
 /* Nobody but the parent has it. */

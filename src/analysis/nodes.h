@@ -26,6 +26,7 @@ struct graph_end {
 	struct proc *only; /* one of them */
 	bool outside;      /* somebody may be behind it who is not in the picture */
 	bool by_name;
+	bool hidden; /* outside, as hidden.h says */
 };
 
 struct graph_child {

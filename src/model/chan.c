@@ -58,7 +58,7 @@ void chan_free(struct model *m, struct chan *c)
 	list_for_each_safe (ep, &c->endpoints, struct endpoint, in_chan)
 		ep_free(m, ep);
 	list_for_each_safe (h, &c->holders, struct holder, in_chan)
-		holder_free(h);
+		holder_free(c, h);
 	for (struct remote *r = c->remotes; r; r = next) {
 		next = r->next;
 		free(r);

@@ -292,7 +292,7 @@ static int move_procs(struct model *m, struct chan *c)
 
 	list_for_each_safe (h, &c->holders, struct holder, in_chan)
 		if (h->proc->standin)
-			holder_free(h);
+			holder_free(c, h);
 	err = move_endpoints(m, c, &any);
 	if (err || !any)
 		return err;

@@ -40,6 +40,7 @@ struct model {
 	unsigned int loose_made; /* since they were last looked through */
 	struct loss loss;
 	uint64_t next_chan_id;
+	size_t holder_cnt; /* of all channels */
 	uint64_t snap_gen; /* counts snapshots with holders */
 	uint64_t snap_ns;  /* begin of the current one */
 	uint64_t holds_ns; /* begin of the latest that told who holds what */
@@ -205,6 +206,6 @@ int snap_inflight(struct model *m, const struct ev_inflight *ev);
 int snap_hold(struct model *m, const struct ev_hold *ev);
 void inflight_done(struct model *m, struct proc *p, const struct ev_op *op);
 void inflight_free(struct inflight *i);
-void holder_free(struct holder *h);
+void holder_free(struct chan *c, struct holder *h);
 
 #endif

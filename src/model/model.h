@@ -152,12 +152,14 @@ struct chan {
 	struct list_head passes; /* struct pass by in_chan: how others came to hold this channel */
 	bool carries;            /* it is the via of some */
 	uint64_t passes_forgotten;
+	unsigned int holders_left; /* descriptors that model_holders() has no room for */
 	struct list_node in_model;
 
 	/* the model's own */
 	struct model *model;
 	struct list_head objs;    /* struct obj by in_chan */
 	struct list_head holders; /* struct holder by in_chan */
+	unsigned int holder_cnt;
 	struct list_node in_held; /* receives wait for their send; unlinked: next is NULL */
 	struct list_node in_closed;
 	struct remote *remotes;
@@ -265,6 +267,8 @@ struct fact {
 extern const char fact_yes[], fact_no[], fact_none[];
 extern const char fact_zero[]; /* 0, which is not worth a word: only JSON says it */
 
+#define HOLDERS_MAX 64 /* of one process on one side of a channel */
+
 /*
  * Who holds which end of a channel open, from the latest snapshot with holds. Of a process that
  * has very many descriptors of one side the last stands for those that are not listed.
@@ -275,7 +279,9 @@ struct holder {
 	unsigned int can; /* HOLDF_READ | HOLDF_WRITE: what the descriptor allows */
 	uint8_t side;
 	int fd;
-	unsigned int nth; /* the model's own: of those of its process and side, from 1 on */
+	unsigned int nth; /* of those of its process and side, from 1 on; up to HOLDERS_MAX */
+	uint16_t refs;    /* to the open file, HOLD_REFS_MAX: so many or more; 0 not known */
+	uint16_t file;    /* tells the open files of one channel apart */
 };
 
 /* One message that found its receive, as -t and exports print it. */

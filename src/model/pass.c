@@ -172,6 +172,8 @@ void passes_facts(const struct chan *c, void (*put)(void *arg, const struct fact
 			put(arg, &facts[i]);
 		row++;
 	}
+	if (c->holders_left)
+		put(arg, &(struct fact){.name = "holders_left_out", .value = c->holders_left});
 	if (c->passes_forgotten)
 		put(arg, &(struct fact){.name = "passes_forgotten", .value = c->passes_forgotten});
 }

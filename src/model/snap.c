@@ -10,10 +10,13 @@
 #include "model/maps.h"
 #include "model/task.h"
 
-#define HOLDERS_MAX 64 /* of one process on one side of a channel */
+#define HOLDERS_OF_CHAN (1u << 14)
+#define HOLDERS_OF_ALL  (1u << 19) /* 80 bytes each */
 
-void holder_free(struct holder *h)
+void holder_free(struct chan *c, struct holder *h)
 {
+	c->holder_cnt--;
+	c->model->holder_cnt--;
 	list_del(&h->in_chan);
 	proc_put(h->proc);
 	free(h);
@@ -70,7 +73,8 @@ static void holders_clear(struct model *m)
 	list_for_each (c, &m->chans, struct chan, in_model) {
 		c->reached = false;
 		list_for_each_safe (h, &c->holders, struct holder, in_chan)
-			holder_free(h);
+			holder_free(c, h);
+		c->holders_left = 0;
 		if (c->cls->shape == SHAPE_MEMORY) /* mapped, not held */
 			continue;
 		list_for_each_safe (ep, &c->endpoints, struct endpoint, in_chan)
@@ -209,14 +213,23 @@ static struct holder *last_holder(const struct chan *c, const struct proc *p, ui
 	return NULL;
 }
 
-/* Anybody can have any number of descriptors of one channel, at no cost of theirs. */
-static int holder_add(struct obj *o, struct proc *p, const struct ev_hold *ev)
+/*
+ * Anybody can have any number of descriptors of one channel, at no cost of theirs, and any number
+ * of processes some. *left: there is no room for more.
+ */
+static int holder_add(struct model *m, struct obj *o, struct proc *p, const struct ev_hold *ev,
+		      bool *left)
 {
 	unsigned int can = ev->hdr.flags & (HOLDF_READ | HOLDF_WRITE);
 	struct holder *last = last_holder(o->chan, p, o->side), *h;
 
 	if (last && last->nth >= HOLDERS_MAX) {
 		last->can |= can;
+		return 0;
+	}
+	*left = o->chan->holder_cnt >= HOLDERS_OF_CHAN || m->holder_cnt >= HOLDERS_OF_ALL;
+	if (*left) {
+		o->chan->holders_left++;
 		return 0;
 	}
 	h = calloc(1, sizeof(*h));
@@ -226,15 +239,20 @@ static int holder_add(struct obj *o, struct proc *p, const struct ev_hold *ev)
 	h->can = can;
 	h->side = o->side;
 	h->fd = ev->fd;
+	h->refs = ev->refs;
+	h->file = ev->file;
 	h->nth = last ? last->nth + 1 : 1;
 	p->refs++;
 	list_add_tail(&o->chan->holders, &h->in_chan);
+	o->chan->holder_cnt++;
+	m->holder_cnt++;
 	return 0;
 }
 
 int snap_hold(struct model *m, const struct ev_hold *ev)
 {
 	struct obj *o = obj_find(m, ev->chan);
+	bool left = false;
 	struct proc *p;
 
 	if (!o || !m->snap_holds)
@@ -245,12 +263,12 @@ int snap_hold(struct model *m, const struct ev_hold *ev)
 		return -ENOMEM;
 	if (!o->chan)
 		return 0;
-	if (holder_add(o, p, ev))
+	if (holder_add(m, o, p, ev, &left))
 		return -ENOMEM;
 	if (p->target)
 		o->chan->touched_by_target = true;
 	chan_reopen(m, o->chan);
-	if ((m->opts.no_peers && !p->target) || ep_find(m, o->chan, p, EP_SEND) ||
+	if (left || (m->opts.no_peers && !p->target) || ep_find(m, o->chan, p, EP_SEND) ||
 	    ep_find(m, o->chan, p, EP_RECV))
 		return 0;
 	return ep_get(m, o->chan, p, EP_ATTACH, o->side) ? 0 : -ENOMEM;

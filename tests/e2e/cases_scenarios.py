@@ -301,6 +301,42 @@ def scen_one_parent(t):
     t.equal("findings above info", [("deadlock", pids)], serious(report, {p.pid, *pids}))
 
 
+PASSED = """
+import array, os, socket, sys
+passed = sys.argv[1] == "passed"
+a, b = os.pipe(), os.pipe()
+s, t = socket.socketpair()
+if passed:  # on its way, and nobody has received it yet
+    s.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [a[1]]))])
+pid = os.fork()
+if not pid:
+    for fd in (a[0], b[1], s.fileno(), t.fileno()):
+        os.close(fd)
+    os.read(b[0], 1)
+    os._exit(0)
+for fd in (a[1], b[0]):
+    os.close(fd)
+print(pid, flush=True)
+os.read(a[0], 1)
+"""
+
+
+@case(params=[("passed",), ("closed",)])
+def scen_end_on_its_way(t, how):
+    """Two who wait for each other, but for an end that is in a socket, where somebody may yet
+    receive it: no deadlock as long as it is there."""
+    p = t.start([sys.executable, "-c", PASSED, how], stdout=subprocess.PIPE)
+    pids = {p.pid, int(p.stdout.readline())}
+    wait_for("both wait", lambda: all(in_call(k) for k in pids))
+    time.sleep(0.1)
+    stuck = how == "closed"
+    want = [("deadlock", sorted(pids))] if stuck else []
+    t.equal("findings above info", want, serious(why(t, "-a"), pids))
+    t.equal("stuck", [stuck] * 2, [answer(t, k)["stuck"] for k in sorted(pids)])
+    report = t.trace("-p", str(p.pid), "-d", "0.3").report
+    t.equal("findings above info of a trace", want, serious(report, pids))
+
+
 def check_blame(t, report):
     """What each caused and what nobody did is all that was measured, to the nanosecond."""
     measured = sum(ep["blocked"]["total_ns"] + ep["blocked"]["now_ns"]

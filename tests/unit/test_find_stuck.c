@@ -216,6 +216,24 @@ static void test_child_with_full_pipe(void **state)
 	       "read end is open in a[10], descriptor 3");
 }
 
+/* A pipeline of two: what the first writes the second would read, if the parent read from that. */
+static void test_pipeline_with_full_pipe(void **state)
+{
+	struct ev_task other = task_make(A, A + 1, 'S', WHY_CHILD, C, T0, SEEN);
+	const uint32_t pids[] = {A, A, B, C, A};
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, B, A);
+	scene_pipe(f, 2, C, B);
+	scene_blocked(f, MECH_PIPE, OP_SEND, 1, B);
+	scene_blocked(f, MECH_PIPE, OP_SEND, 2, C);
+	scene_waits(f, A, WHY_CHILD, B);
+	feed_raw(f, &other);
+	expect(f, "deadlock", SEVERITY_CRITICAL, pids, 5,
+	       "a[10] waits for the end of b[20], which writes to pipe:[1], which is full: its "
+	       "read end is open in a[10], descriptor 3, and not read. Read it");
+}
+
 /* A fork server: the second worker inherited the write end that feeds the first. */
 static void test_forgotten_end(void **state)
 {
@@ -552,6 +570,7 @@ int main(void)
 		T(test_three_parties),
 		T(test_idle_pollers),
 		T(test_child_with_full_pipe),
+		T(test_pipeline_with_full_pipe),
 		T(test_forgotten_end),
 		T(test_input_left_open),
 		T(test_child_on_a_fifo),
