@@ -346,6 +346,9 @@ static int finish(struct session *s)
 		err = n;
 	if (err)
 		probe_failed(s, err);
+	/* Removing the hooks takes its time; what they told meanwhile is of the trace, too. */
+	if (model_now_ns(s->model) > s->end_ns)
+		s->end_ns = model_now_ns(s->model);
 	n = model_finish(s->model, s->end_ns);
 	return err ? err : n;
 }
