@@ -351,7 +351,7 @@ def move(pid, group):
         f.write(str(pid))
 
 
-@case()
+@case(root="it makes a control group")
 def cgroup(t):
     """Who is in a group or in one inside it, who is born there, and who is moved there with
     all its threads and what they hold; nobody else."""

@@ -141,7 +141,7 @@ class T:
         files = [open(self.new_path(".out"), "w+b"), open(self.new_path(".err"), "w+b")]
         env = dict(os.environ, TMPDIR=self.dir, **kw.pop("env", {}))
         if privileges.user:
-            kw = dict(privileges.of_user(), cwd=self.dir, **kw)
+            kw = {**privileges.of_user(), "cwd": self.dir, **kw}
         p = subprocess.Popen(argv, stdin=kw.pop("stdin", subprocess.DEVNULL),
                              stdout=stdout or files[0], stderr=stderr or files[1], env=env,
                              start_new_session=True, **kw)
