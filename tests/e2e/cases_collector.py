@@ -15,10 +15,10 @@ SYS_BPF = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
 GET_NEXT_ID = {"prog_id": 11, "map_id": 12, "link_id": 31}  # enum bpf_cmd, <linux/bpf.h>
 
 
-def start_tracing(t, *args):
+def start_tracing(t, *args, program=None):
     """ipcspy in the background, once it traces. Returns it and where its report will be."""
     path = t.new_path(".json")
-    p = t.start([t.ipcspy, "--format", "json", "-o", path, *args])
+    p = t.start([program or t.ipcspy, "--format", "json", "-o", path, *args])
     wait_for("the trace", lambda: traces(p.pid) or p.poll() is not None, 30)
     t.equal("status of what should trace", None, p.poll(), open(p.files[1].name).read())
     return p, path
@@ -64,14 +64,16 @@ def two_of_the_same(t):
 @case()
 def two_of_each_other(t):
     """Each traces the other one: none itself, and it does not go round in circles."""
-    both = [start_tracing(t, "-n", "ipcspy") for _ in range(2)]
+    name = f"spy-{os.getpid()}"
+    os.symlink(t.ipcspy, t.path(name))
+    both = [start_tracing(t, "-n", name, program=t.path(name)) for _ in range(2)]
     time.sleep(1)
     for (p, path), (other, _) in (both, both[::-1]):
         report = end_tracing(t, p, path)
         target = {q["pid"]: q["comm"] for q in report["processes"] if q["target"]}
         t.equal("itself", None, target.get(p.pid))
         if other.poll() is None:
-            t.equal("the other one", "ipcspy", target.get(other.pid))
+            t.equal("the other one", name, target.get(other.pid))
         calls = sum(ep["calls"] for c in report["channels"] for ep in c["endpoints"])
         t.ok("few calls", calls < 1000, str(calls))
 
@@ -119,9 +121,9 @@ def pairs(doc, truth):
 STOP_S = 5
 
 
-def stopped_trace(t, *workload):
-    """A workload whose collector is stopped for a while. Returns when the workload ended,
-    counted from the stop, and the result."""
+def stopped_trace(t, *workload, until_end=False):
+    """A workload whose collector is stopped for a while, or until the workload has ended if
+    that takes longer. Returns when that was, counted from the stop, the result, the truth."""
     truth, path = t.path("truth"), t.path("report")
     p = t.start([t.ipcspy, "--format", "json", "-o", path, "--", t.demo, *map(str, workload),
                  "--truth", truth])
@@ -130,7 +132,8 @@ def stopped_trace(t, *workload):
     os.kill(p.pid, signal.SIGSTOP)
     wait_for("the stop", lambda: task_state(p.pid) == "T")
     begin, ended = time.monotonic(), None
-    while time.monotonic() < begin + STOP_S:
+    while time.monotonic() < begin + STOP_S or (until_end and ended is None and
+                                                time.monotonic() < begin + 40):
         if ended is None and os.path.exists(truth):
             ended = time.monotonic() - begin
         time.sleep(0.02)
@@ -152,7 +155,7 @@ def stopped_under_little(t):
 def stopped_under_much(t):
     """More than the buffer has room for: the workload is not held up, what was lost is
     counted, and what is left of the report is right."""
-    ended, r, path = stopped_trace(t, "pipe", "-n", 400000, "--size", 64)
+    ended, r, path = stopped_trace(t, "pipe", "-n", 400000, "--size", 64, until_end=True)
     t.ok("the workload ended meanwhile", ended is not None)
     t.equal("exit status", 3, r.status, repr(r.err[-300:]))
     report, truth = r.report, load_truth(path)
