@@ -197,12 +197,15 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 }
 
 /* Who may help that is not in the picture. */
-static void put_outside(struct strbuf *sb, const struct wait *w)
+static void put_outside(struct strbuf *sb, const struct graph *g, const struct wait *w)
 {
 	const struct chan *c = w->chan;
 
 	strbuf_puts(sb, ", ");
-	if (w->kind == WAIT_POLL)
+	if (w->kind == WAIT_POLL && graph_has_children(g, w->proc))
+		strbuf_puts(sb, "for what comes from outside, for a timer or device, or for a "
+				"signal that one of its children has ended");
+	else if (w->kind == WAIT_POLL)
 		strbuf_puts(sb,
 			    "for what comes from outside, or for a timer or device: it is idle");
 	else if (w->kind == WAIT_CHILD)
@@ -324,7 +327,7 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 		human_ns(sb, w->task->until_ns - w->task->seen_ns);
 		strbuf_puts(sb, " at most");
 	} else if (w->outside) {
-		put_outside(sb, w);
+		put_outside(sb, g, w);
 	}
 	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't') {
 		strbuf_puts(sb, "; `kill -CONT ");

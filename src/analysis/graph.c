@@ -427,6 +427,38 @@ static void route_by_threads(struct graph *g)
 	}
 }
 
+/* One of its threads does something that may end in use of c, more than to wait for children. */
+static bool may_use(const struct graph *g, const struct graph_node *proc, const struct chan *c)
+{
+	for (uint32_t i = proc->at; i < proc->at + proc->cnt; i++)
+		if (g->waits[i].kind != WAIT_CHILD && g->waits[i].kind != WAIT_ENDED &&
+		    g->waits[i].chan != c)
+			return true;
+	return false;
+}
+
+/*
+ * On from an end in a knot it goes to who may have come to use it: a parent that waits for its
+ * children has what it gave them, and so have those who wait there themselves.
+ */
+static void route_by_users(struct graph *g)
+{
+	struct knots *k = &g->knots;
+
+	for (size_t i = 0; i < g->end_cnt; i++) {
+		uint32_t n = g->ends[i].node;
+
+		if (k->nodes[n].knot == KNOT_NONE)
+			continue;
+		for (uint32_t e = k->nodes[n].first; e < k->nodes[n + 1].first; e++) {
+			if (!may_use(g, &g->nodes[k->to[e]], g->ends[i].chan))
+				continue;
+			k->nodes[n].next = k->to[e];
+			break;
+		}
+	}
+}
+
 /* Whom nobody helps who is known, but somebody may who is not. */
 static void see_late(struct graph *g)
 {
@@ -504,6 +536,7 @@ int graph_build(struct graph *g, const struct model *m)
 		return err;
 	see_late(g);
 	route_by_threads(g);
+	route_by_users(g);
 	return 0;
 }
 

@@ -113,6 +113,9 @@ const struct wait *graph_wait_at(const struct graph *g, uint32_t node);
 const struct proc *graph_proc_at(const struct graph *g, uint32_t node);
 const struct chan *graph_end_at(const struct graph *g, uint32_t node);
 
+/* Are there processes that p started, of those that are in the picture? */
+bool graph_has_children(const struct graph *g, const struct proc *p);
+
 /*
  * Since when it has been so, 0: not known. *at_least: it may be longer. When it fell
  * asleep, not when its call began: calls may sleep several times.

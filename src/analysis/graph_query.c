@@ -122,3 +122,8 @@ const struct chan *graph_end_at(const struct graph *g, uint32_t node)
 {
 	return g->nodes[node].kind == NODE_END ? g->ends[g->nodes[node].at].chan : NULL;
 }
+
+bool graph_has_children(const struct graph *g, const struct proc *p)
+{
+	return hmap_get(&g->children, p->pid);
+}

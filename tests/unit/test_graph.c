@@ -124,6 +124,26 @@ static void test_unknown_can(void **state)
 	assert_int_equal(wait_of(B)->kind, WAIT_UNKNOWN);
 }
 
+/* Two who wait for each other; their parent has kept the ends, too, and waits for them. */
+static void test_way_leads_past_the_parent(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, B);
+	feed_hold(f, 1, B, HOLDF_WRITE);
+	feed_hold(f, 1, C, HOLDF_WRITE);
+	scene_pipe(f, 2, A, C);
+	feed_hold(f, 2, B, HOLDF_WRITE);
+	scene_waits(f, A, WHY_CHILD, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 1, B);
+	scene_blocked(f, MECH_PIPE, OP_RECV, 2, C);
+	build(f);
+	assert_stuck(A, true);
+	assert_int_equal(next_of(A), B);
+	assert_int_equal(next_of(B), C);
+	assert_int_equal(next_of(C), B);
+}
+
 static void test_two_over_pipe_and_socket(void **state)
 {
 	struct feed *f = *state;
@@ -630,6 +650,7 @@ int main(void)
 		T(test_chain_to_a_sleeper),
 		T(test_chain_to_a_stopped_one),
 		T(test_unknown_can),
+		T(test_way_leads_past_the_parent),
 		T(test_two_over_pipe_and_socket),
 		T(test_three_over_three_mechanisms),
 		T(test_knot_with_a_way_out),
