@@ -5,9 +5,9 @@
 int crunch(uint64_t cnt);
 int stage(void);
 
-static volatile uint64_t sum;
+static volatile uint64_t sum, rounds = 1u << 20; /* not known to the compiler */
 
-__attribute__((noinline, noclone)) int crunch(uint64_t cnt)
+__attribute__((noinline)) int crunch(uint64_t cnt)
 {
 	for (uint64_t i = 0; i < cnt; i++)
 		sum += i * i;
@@ -15,9 +15,9 @@ __attribute__((noinline, noclone)) int crunch(uint64_t cnt)
 }
 
 /* What it does behind the call keeps the call from becoming a jump. */
-__attribute__((noinline, noclone)) int stage(void)
+__attribute__((noinline)) int stage(void)
 {
-	while (crunch(1u << 20))
+	while (crunch(rounds))
 		sum++;
 	return 0;
 }

@@ -192,17 +192,17 @@ static void calls(void **state)
 /* Functions to be in; what they return is behind the call that is still going on. */
 static volatile __u64 behind;
 
-static __attribute__((noinline, noclone)) void callee(void)
+static __attribute__((noinline)) void callee(void)
 {
 	behind = (__u64)(uintptr_t)__builtin_extract_return_addr(__builtin_return_address(0));
 }
 
-static __attribute__((noinline, noclone)) void stranger(void)
+static __attribute__((noinline)) void stranger(void)
 {
 	behind = 0;
 }
 
-static __attribute__((noinline, noclone)) __u64 caller(void)
+static __attribute__((noinline)) __u64 caller(void)
 {
 	callee();
 	return behind;
