@@ -2,7 +2,6 @@
 /* stacks.c - who asks whom: samples and /proc here, names in a process that can be given up. */
 #include "probe/stacks.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -155,6 +154,15 @@ name_and_exit(struct naming *m, const struct sample_set *sets, int fd)
 	_exit(0);
 }
 
+/* Who does not end in time, though it was told to, is left behind. */
+static void reap(pid_t pid, __u64 until_ms)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	while (!waitpid(pid, NULL, WNOHANG) && now_ms() < until_ms)
+		nanosleep(&nap, NULL);
+}
+
 /*
  * In a process of its own: who is looked at can see to it that reading its files takes for
  * ever, with a file system of its own even so that no signal ends it. Then it is left behind.
@@ -178,8 +186,7 @@ static void name_samples(struct stacks *s, const struct sample_set *sets)
 	if (pid < 0)
 		return;
 	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, m.last ? 0 : WNOHANG) < 0 && errno == EINTR)
-		;
+	reap(pid, until_ms);
 }
 
 void stacks_take(struct stacks *s)
