@@ -4,7 +4,7 @@
  * read, write and their vector forms, sendto, recvfrom, sendmsg, recvmsg, and
  * the many-message sendmmsg, recvmmsg.
  */
-#include "op.bpf.h"
+#include "payload.bpf.h"
 
 /* Room for a control message in a struct msghdr: descriptors may be in it. */
 #define CONTROL_MIN 16
@@ -66,6 +66,25 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 	return 0;
 }
 
+/* With the bytes themselves, where they are asked for. False: it is still to be emitted. */
+static __noinline bool emit_msg_payload(const struct inflight *in, const struct sample *s,
+					__s32 ret, const struct msghdr_user *m)
+{
+	struct moved mv = {.buf = m->iov,
+			   .how = BUF_IOV,
+			   .parts = m->iovlen < ~0u ? m->iovlen : ~0u,
+			   .ret = ret};
+
+	if (!wants_payload(in, ret))
+		return false;
+	if (has_addr(in, ret)) {
+		mv.addr = m->name;
+		mv.addr_len = m->namelen;
+	}
+	op_emit_payload(in, s, &mv);
+	return true;
+}
+
 static __always_inline void emit_msg(const struct inflight *in, struct sample *s, __s32 ret,
 				     const struct msghdr_user *m)
 {
@@ -73,6 +92,8 @@ static __always_inline void emit_msg(const struct inflight *in, struct sample *s
 		fingerprint_iov(s, m->iov, ret);
 	if (in->op == OP_RECV && (m->flags & MSG_TRUNC))
 		s->flags |= OPF_TRUNC;
+	if (cfg.payload_bytes && emit_msg_payload(in, s, ret, m))
+		return;
 	if (has_addr(in, ret) && m->name && m->namelen)
 		emit_with_addr(in, s, ret, m->name, m->namelen);
 	else
@@ -100,8 +121,6 @@ static long iov_add(__u32 i, void *arg)
 	s->sum += value;
 	return 0;
 }
-
-#define UIO_MAXIOV 1024 /* the kernel's own limit of parts or messages of one call */
 
 /* What a call on an eventfd wrote or read; with writev each part is a write of its own. */
 GLOBAL __u64 eventfd_value(__u64 buf, __u32 how, __s32 ret)
@@ -175,6 +194,22 @@ static __noinline void signalfd_emit(const struct inflight *in, const struct sam
 	bpf_loop(cnt < UIO_MAXIOV ? cnt : UIO_MAXIOV, signalfd_one, &w, 0);
 }
 
+/* The same for calls that have no struct msghdr. */
+static __noinline bool emit_buf_payload(const struct inflight *in, const struct sample *s,
+					__s32 ret)
+{
+	struct moved mv = {.buf = in->buf, .how = in->how, .parts = in->room, .ret = ret};
+
+	if (!wants_payload(in, ret))
+		return false;
+	if (has_addr(in, ret)) {
+		mv.addr = in->addr;
+		mv.addr_len = in->arg;
+	}
+	op_emit_payload(in, s, &mv);
+	return true;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 {
@@ -213,6 +248,8 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 	if (in->op == OP_RECV && in->how == BUF_PLAIN && s.dir == DIR_ALWAYS && ret > 0 &&
 	    (__u32)ret >= in->room)
 		s.flags |= OPF_TRUNC;
+	if (cfg.payload_bytes && emit_buf_payload(in, &s, ret))
+		return 0;
 	if (in->addr && has_addr(in, ret))
 		emit_with_addr(in, &s, ret, in->addr, in->arg);
 	else

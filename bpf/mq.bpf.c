@@ -4,7 +4,7 @@
  * the length (mq_timedsend) or the priority (mq_timedreceive): the record has
  * both. read(2) and poll(2) on a queue's descriptor move no message.
  */
-#include "op.bpf.h"
+#include "payload.bpf.h"
 
 struct sigevent_user { /* how struct sigevent begins, 64-bit ABI */
 	__u64 value;
@@ -111,6 +111,9 @@ int BPF_PROG(exit_mq, struct pt_regs *regs, long ret)
 	}
 	if ((in->op == OP_SEND || in->op == OP_RECV) && wants_fingerprint(in, &s))
 		fingerprint(&s, in->buf, in->room, ret);
+	if (cfg.payload_bytes &&
+	    emit_vals_payload(in, &s, in->buf, ret, &(struct ev_vals){{v0, v1}}))
+		return 0;
 	op_emit_vals(in, &in->a, &s, in->op, ret, 0, v0, v1);
 	return 0;
 }

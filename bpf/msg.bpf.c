@@ -3,7 +3,7 @@
  * msg.bpf.c - the calls on System V message queues. A message is a long, its
  * type, and the text behind it; lengths do not count the type.
  */
-#include "op.bpf.h"
+#include "payload.bpf.h"
 
 #define MSG_NOERROR 010000
 #define MSG_COPY    040000
@@ -117,6 +117,9 @@ int BPF_PROG(exit_msg, struct pt_regs *regs, long ret)
 	}
 	if (wants_fingerprint(in, &s))
 		fingerprint(&s, in->buf + sizeof(type), in->room, ret);
+	if (cfg.payload_bytes && emit_vals_payload(in, &s, in->buf + sizeof(type), ret,
+						   &(struct ev_vals){{type, wanted}}))
+		return 0;
 	op_emit_vals(in, &in->a, &s, in->op, ret, 0, type, wanted);
 	return 0;
 }

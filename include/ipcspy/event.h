@@ -23,7 +23,8 @@
 
 enum ipcspy_ev_kind {
 	EV_NONE = 0,
-	EV_OP = 1,   /* struct ev_op, maybe followed by struct ev_addr_in, ev_addr_un or ev_vals */
+	EV_OP = 1,   /* struct ev_op, maybe followed by struct ev_addr_in, ev_addr_un or ev_vals,
+			and by struct ev_payload */
 	EV_OBJ = 2,  /* struct ev_obj: what an object id is; repeated when it changes */
 	EV_PROC = 3, /* struct ev_proc: a process, before its first operation; at fork and exec */
 	EV_EXIT = 4, /* struct ev_exit: a thread ended */
@@ -67,9 +68,10 @@ struct ev_hdr {
 #define OPF_ADDR_UN       0x0400 /* struct ev_addr_un follows */
 #define OPF_ERRQUEUE      0x0800 /* MSG_ERRQUEUE: not data */
 #define OPF_TRUNC         0x1000 /* a packet was cut, or may have been: ret bytes or more were sent */
-#define OPF_ASLEEP        0x2000 /* EV_INFLIGHT: asleep now, waiting for the channel */
-#define OPF_VALS          0x4000 /* struct ev_vals follows */
-#define OPF_ASYNC         0x8000 /* an io_uring request: tid submitted it, nobody slept in it */
+#define OPF_ASLEEP        0x2000  /* EV_INFLIGHT: asleep now, waiting for the channel */
+#define OPF_VALS          0x4000  /* struct ev_vals follows */
+#define OPF_ASYNC         0x8000  /* an io_uring request: tid submitted it, nobody slept in it */
+#define OPF_PAYLOAD       0x10000 /* struct ev_payload follows, behind all else */
 
 struct ev_op {
 	struct ev_hdr hdr;
@@ -112,6 +114,17 @@ struct ev_addr_un {
 /* What else is to be known of an operation; the mechanism says what. */
 struct ev_vals {
 	__u64 v[2];
+};
+
+#define PAYLOAD_MAX 4096 /* power of two; PIPE_BUF: all of a write that is never divided */
+
+/*
+ * The first bytes of what a call moved, as they lay in the caller's memory when it returned.
+ * len of them follow, and zeros up to a multiple of 8.
+ */
+struct ev_payload {
+	__u32 len;
+	__u32 pad;
 };
 
 #define MQ_PRIO_KNOWN 0x1 /* posix-mq: v[0] is the message's priority */
@@ -400,6 +413,7 @@ IPCSPY_SIZE_IS(struct ev_op, 72);
 IPCSPY_SIZE_IS(struct ev_addr_in, 24);
 IPCSPY_SIZE_IS(struct ev_addr_un, 120);
 IPCSPY_SIZE_IS(struct ev_vals, 16);
+IPCSPY_SIZE_IS(struct ev_payload, 8);
 IPCSPY_SIZE_IS(struct ev_obj, 24 + 48 + 32 + 24 + 24 + 120);
 IPCSPY_SIZE_IS(struct ev_proc, 56);
 IPCSPY_SIZE_IS(struct ev_exit, 32);

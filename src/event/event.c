@@ -105,7 +105,10 @@ static const struct {
 	[EV_WORD] = {sizeof(struct ev_word), NULL},
 };
 
-/* Finds what stands behind an operation: one kind of address, or numbers. */
+/*
+ * Finds what stands behind an operation: one kind of address, or numbers. Returns its length or
+ * -EBADMSG.
+ */
 static int decode_tail(struct event *ev)
 {
 	const void *tail = ev->op + 1;
@@ -119,18 +122,34 @@ static int decode_tail(struct event *ev)
 		if (room < sizeof(*ev->addr_in) ||
 		    (ev->addr_in->family != AF_INET && ev->addr_in->family != AF_INET6))
 			return -EBADMSG;
-		return 0;
+		return sizeof(*ev->addr_in);
 	case OPF_ADDR_UN:
 		ev->addr_un = tail;
 		if (room < sizeof(*ev->addr_un) || ev->addr_un->len > sizeof(ev->addr_un->name))
 			return -EBADMSG;
-		return 0;
+		return sizeof(*ev->addr_un);
 	case OPF_VALS:
 		ev->vals = tail;
-		return room < sizeof(*ev->vals) ? -EBADMSG : 0;
+		return room < sizeof(*ev->vals) ? -EBADMSG : (int)sizeof(*ev->vals);
 	default:
 		return -EBADMSG;
 	}
+}
+
+/* And the payload behind that. */
+static int decode_op(struct event *ev)
+{
+	int tail = decode_tail(ev);
+	size_t room;
+
+	if (tail < 0 || !(ev->hdr->flags & OPF_PAYLOAD))
+		return tail < 0 ? tail : 0;
+	room = ev->hdr->len - sizeof(*ev->op) - (size_t)tail;
+	ev->payload = (const void *)((const char *)(ev->op + 1) + tail);
+	return room < sizeof(*ev->payload) || ev->payload->len > PAYLOAD_MAX ||
+			       ev->payload->len > room - sizeof(*ev->payload)
+		       ? -EBADMSG
+		       : 0;
 }
 
 int event_decode(const void *data, size_t len, struct event *ev, size_t *skip)
@@ -154,7 +173,7 @@ int event_decode(const void *data, size_t len, struct event *ev, size_t *skip)
 	if (kinds[e.hdr->kind].check)
 		err = kinds[e.hdr->kind].check(&e);
 	if (!err && e.hdr->kind == EV_OP)
-		err = decode_tail(&e);
+		err = decode_op(&e);
 	if (err)
 		return err;
 	*ev = e;

@@ -39,6 +39,7 @@ struct event {
 	const struct ev_addr_in *addr_in; /* EV_OP with OPF_ADDR_IN, else NULL */
 	const struct ev_addr_un *addr_un; /* EV_OP with OPF_ADDR_UN, else NULL */
 	const struct ev_vals *vals;       /* EV_OP with OPF_VALS, else NULL */
+	const struct ev_payload *payload; /* EV_OP with OPF_PAYLOAD, else NULL; len bytes follow */
 };
 
 /*

@@ -203,3 +203,26 @@ void strbuf_put_utf8(struct strbuf *sb, const char *s, size_t len)
 	}
 	strbuf_put(sb, s + done, i - done);
 }
+
+void strbuf_put_base64(struct strbuf *sb, const void *s, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *p = s;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t left = len - i;
+		uint32_t v = (uint32_t)p[i] << 16;
+		char quad[4];
+
+		if (left > 1)
+			v |= (uint32_t)p[i + 1] << 8;
+		if (left > 2)
+			v |= p[i + 2];
+		quad[0] = digits[v >> 18];
+		quad[1] = digits[v >> 12 & 63];
+		quad[2] = left > 1 ? digits[v >> 6 & 63] : '=';
+		quad[3] = left > 2 ? digits[v & 63] : '=';
+		strbuf_put(sb, quad, sizeof(quad));
+	}
+}

@@ -44,4 +44,7 @@ void strbuf_put_escaped_ascii(struct strbuf *sb, const char *s, size_t len);
 /* Appends s (len bytes, any bytes) as valid UTF-8: what is none becomes U+FFFD. */
 void strbuf_put_utf8(struct strbuf *sb, const char *s, size_t len);
 
+/* Appends s (len bytes, any bytes) in base64, padded (RFC 4648, section 4). */
+void strbuf_put_base64(struct strbuf *sb, const void *s, size_t len);
+
 #endif

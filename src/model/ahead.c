@@ -62,11 +62,12 @@ static void ask_flow(const struct ahead *a, unsigned int i)
 	fetch(ep->last_flow, 2);
 }
 
-void ahead_push(struct model *m, struct ahead *a, const struct event *ev)
+void ahead_push(struct model *m, struct ahead *a, const struct event *ev, uint32_t payload)
 {
 	unsigned int i = a->head + a->cnt++;
 
-	memcpy(&a->rec[i % AHEAD_LEN], ev->hdr, ev->hdr->len);
+	memcpy(&a->rec[i % AHEAD_LEN], ev->hdr, ahead_len(ev));
+	a->rec[i % AHEAD_LEN].payload = payload;
 	a->obj[i % AHEAD_LEN] = NULL;
 	hmap_prefetch(&m->objs_by_id, ev->op->chan);
 
@@ -78,7 +79,7 @@ void ahead_push(struct model *m, struct ahead *a, const struct event *ev)
 		ask_flow(a, i - STEP_FLOW);
 }
 
-int ahead_pop(struct ahead *a, struct event *ev)
+int ahead_pop(struct ahead *a, struct event *ev, uint32_t *payload)
 {
 	const struct ahead_rec *rec = &a->rec[a->head % AHEAD_LEN];
 	uint32_t flags = rec->op.hdr.flags;
@@ -87,6 +88,7 @@ int ahead_pop(struct ahead *a, struct event *ev)
 		return 0;
 	a->head++;
 	a->cnt--;
+	*payload = rec->payload;
 	*ev = (struct event){
 		.op = &rec->op,
 		.addr_in = flags & OPF_ADDR_IN ? &rec->tail.in : NULL,

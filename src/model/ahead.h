@@ -12,6 +12,7 @@
 #ifndef IPCSPY_MODEL_AHEAD_H
 #define IPCSPY_MODEL_AHEAD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "event/event.h"
@@ -28,6 +29,7 @@ struct ahead_rec {
 		struct ev_addr_un un;
 		struct ev_vals vals;
 	} tail;
+	uint32_t payload; /* as struct payloads calls it, 0 none */
 };
 
 struct ahead {
@@ -36,17 +38,24 @@ struct ahead {
 	unsigned int head, cnt;
 };
 
+/* Bytes of an operation without its payload. */
+static inline size_t ahead_len(const struct event *ev)
+{
+	return ev->payload ? (size_t)((const char *)ev->payload - (const char *)ev->hdr)
+			   : ev->hdr->len;
+}
+
 /* Can the queue take it? It takes operations, which are all but all events. */
 static inline int ahead_takes(const struct event *ev)
 {
-	return ev->hdr->kind == EV_OP && ev->hdr->len <= sizeof(struct ahead_rec);
+	return ev->hdr->kind == EV_OP && ahead_len(ev) <= offsetof(struct ahead_rec, payload);
 }
 
-/* Takes a copy of ev, for which there is room. */
-void ahead_push(struct model *m, struct ahead *a, const struct event *ev);
+/* Takes a copy of ev, for which there is room. payload: what the model calls it, 0 none. */
+void ahead_push(struct model *m, struct ahead *a, const struct event *ev, uint32_t payload);
 
-/* The oldest, valid until the next push. False: the queue is empty. */
-int ahead_pop(struct ahead *a, struct event *ev);
+/* The oldest, valid until the next push, and its payload. False: the queue is empty. */
+int ahead_pop(struct ahead *a, struct event *ev, uint32_t *payload);
 
 static inline int ahead_is_full(const struct ahead *a)
 {

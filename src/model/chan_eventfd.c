@@ -286,7 +286,7 @@ static int eventfd_on_op(struct model *m, struct obj *o, struct proc *p, const s
 		chan_backlog(c, 0, ev->vals->v[1]);
 	if (!moved || op->hdr.ts_ns <= e->begin_ns)
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	x.pos = x.left = ev->vals ? ev->vals->v[0] : 1;
 	return send ? efd_sent(m, c, &x)
 		    : efd_got(m, c, &x, ev->vals ? ev->vals->v[1] : UINT64_MAX - x.left);

@@ -89,7 +89,7 @@ static int pipe_on_op(struct model *m, struct obj *o, struct proc *p, const stru
 		chan_backlog(c, 0, 0);
 	if (!moved)
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	return send ? pair_bytes_write(m, &pipe->bytes, &x) : pair_bytes_read(m, &pipe->bytes, &x);
 }
 

@@ -75,7 +75,7 @@ static int vm_message(struct model *m, struct endpoint *ep, struct endpoint *oth
 
 	if (!f)
 		return -ENOMEM;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	f->bytes += x.len;
 	return flow_message(m, f, send ? &x : NULL, send ? NULL : &x, PAIR_EXACT);
 }

@@ -184,7 +184,7 @@ static int pty_on_op(struct model *m, struct obj *o, struct proc *p, const struc
 		chan_backlog(c, dir, op->backlog);
 	if (!moved)
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	return transfer(m, &pty->dir[dir], send, &x);
 }
 

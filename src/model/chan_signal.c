@@ -237,7 +237,7 @@ static int continued(struct model *m, struct obj *o, const struct ev_op *op, con
 	if (!ep)
 		return s->owner ? -ENOMEM : 0;
 	ep->messages++;
-	xfer_init(&r, ep, op);
+	xfer_init(m, &r, ep, op);
 	r.remote = NULL;
 	return arrived(m, w, &r, SIGCONT);
 }
@@ -316,7 +316,7 @@ static int on_send(struct model *m, struct obj *o, struct proc *p, const struct 
 		if (!ep_count(ep, op, true))
 			return 0;
 	}
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	if (!ep) {
 		x.remote = chan_named(o->chan, signal_source(signo, (int)(ev->vals->v[0] >> 32)));
 		if (!x.remote)
@@ -395,7 +395,7 @@ static int delivered(struct model *m, struct obj *o, struct endpoint *ep, const 
 		pending_add(o->chan, -1);
 	else
 		row->generated++;
-	xfer_init(&r, ep, ev->op);
+	xfer_init(m, &r, ep, ev->op);
 	if (!w && source_unseen(o->chan, &r, ev, signo))
 		return -ENOMEM;
 	if (w) {

@@ -273,7 +273,7 @@ static int tcp_on_op(struct model *m, struct obj *o, struct proc *p, const struc
 	moved = ep_count(ep, op, false);
 	ep_fullness(ep, dir, op);
 	if (moved) {
-		xfer_init(&x, ep, op);
+		xfer_init(m, &x, ep, op);
 		err = tcp_transfer(m, o, op, &x);
 	}
 	tcp_backlog(c, dir, op);

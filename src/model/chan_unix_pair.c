@@ -168,7 +168,7 @@ static int pair_on_op(struct model *m, struct obj *o, struct proc *p, const stru
 	moved = ep_count(ep, op, counts_as_message(up, dir, op));
 	ep_fullness(ep, dir, op);
 	if (moved) {
-		xfer_init(&x, ep, op);
+		xfer_init(m, &x, ep, op);
 		err = transfer(m, up, dir, send, &x);
 	}
 	if (op->hdr.flags & OPF_BACKLOG)

@@ -162,7 +162,7 @@ int dgram_send(struct model *m, struct chan *c, struct proc *p, const struct ev_
 		chan_backlog(c, 0, op->backlog);
 	if (!ep_count(ep, op, true))
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	x.addr_key = addr_key;
 	err = pair_msgs_send(m, &q->msgs, &x);
 	if (err || q->bound)
@@ -200,7 +200,7 @@ int dgram_recv(struct model *m, struct obj *o, struct chan *c, struct proc *p,
 		pair_msgs_empty(&q->msgs, op->enter_ns);
 	if (!moved)
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	x.addr_key = addr_key;
 	x.remote = remote;
 	return pair_msgs_recv(m, &q->msgs, &x);

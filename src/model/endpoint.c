@@ -228,7 +228,7 @@ void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op)
 	ep->sent_ns = now_ns;
 }
 
-void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op)
+void xfer_init(const struct model *m, struct xfer *x, struct endpoint *ep, const struct ev_op *op)
 {
 	*x = (struct xfer){
 		.ep = ep,
@@ -241,6 +241,7 @@ void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op)
 		.tid = op->hdr.tid,
 		.backlog = op->backlog,
 		.flags = op->hdr.flags & 0xffff,
+		.payload = m->payload,
 	};
 	/* Completions are told in batches: what was in the channel behind this very transfer is
 	 * not known. */

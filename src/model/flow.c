@@ -285,10 +285,20 @@ static int conv_message(struct flow *f, uint64_t sent_ns, uint64_t received_ns)
 	return err;
 }
 
+/* What the sender had; a receive has its own where who sent was not seen. */
+static void add_payload(const struct model *m, struct message *msg, uint32_t payload)
+{
+	if (!payload)
+		return;
+	msg->payload_is = payloads_get(&m->payloads, payload, &msg->payload, &msg->payload_len)
+				  ? PAYLOAD_KEPT
+				  : PAYLOAD_GONE;
+}
+
 static void tell(const struct model *m, const struct flow *f, const struct xfer *w,
 		 const struct xfer *r, uint64_t latency_ns, enum pairing how)
 {
-	const struct message msg = {
+	struct message msg = {
 		.recv_ns = r ? r->exit_ns : w->exit_ns,
 		.chan = f->chan,
 		.src = &f->src,
@@ -306,6 +316,7 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.sent_ns = w ? w->enter_ns : 0,
 	};
 
+	add_payload(m, &msg, w ? w->payload : r->payload);
 	m->opts.on_message(m->opts.on_message_arg, &msg);
 }
 

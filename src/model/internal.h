@@ -12,6 +12,7 @@
 #include "model/ahead.h"
 #include "model/class.h"
 #include "model/model.h"
+#include "model/payload.h"
 
 #define LATE_LEN 4
 
@@ -56,6 +57,8 @@ struct model {
 		uint64_t value;
 	} late[LATE_LEN]; /* latencies not yet added: their counters are being fetched */
 	unsigned int late_next;
+	struct payloads payloads;
+	uint32_t payload;         /* of the operation that is being fed, 0 none */
 	const char *message_what; /* by a class around flow_message(): see struct message */
 };
 
@@ -84,7 +87,8 @@ struct xfer {
 	uint64_t addr_key; /* pair_msgs: the sender's address, 0 unknown */
 	uint64_t left;     /* bytes not yet paired */
 	uint32_t len, fp, tid, backlog;
-	uint32_t flags; /* OPF_* below 1 << 16, XF_* above */
+	uint32_t flags;   /* OPF_* below 1 << 16, XF_* above */
+	uint32_t payload; /* in the model's payloads, 0 none */
 };
 #define XF_DONE     0x010000 /* paired; stays in the queue until it is at its head */
 #define XF_STARTED  0x020000 /* some of its bytes are paired */
@@ -166,7 +170,8 @@ struct endpoint *ep_of_obj(struct model *m, struct obj *o, struct chan *c, struc
 bool ep_count(struct endpoint *ep, const struct ev_op *op, bool messages);
 /* Fullness of one direction after a call. */
 void ep_fullness(struct endpoint *ep, unsigned int dir, const struct ev_op *op);
-void xfer_init(struct xfer *x, struct endpoint *ep, const struct ev_op *op);
+/* m: whose payload at hand is the operation's. */
+void xfer_init(const struct model *m, struct xfer *x, struct endpoint *ep, const struct ev_op *op);
 
 /* flow.c */
 /* Sender and receiver: an endpoint or, where that is NULL, a remote end (NULL: unknown). */

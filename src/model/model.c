@@ -69,6 +69,7 @@ void model_free(struct model *m)
 	hmap_fini(&m->fold_rows);
 	hmap_fini(&m->standins);
 	hmap_fini(&m->tasks_by_tid);
+	payloads_fini(&m->payloads);
 	free(m);
 }
 
@@ -320,6 +321,7 @@ static int feed(struct model *m, const struct event *ev)
 	if (ev->hdr->ts_ns > m->now_ns)
 		m->now_ns = ev->hdr->ts_ns;
 	err = feeds[ev->hdr->kind] ? feeds[ev->hdr->kind](m, ev) : 0;
+	m->payload = 0; /* what goes on from here was sent by other operations */
 	if (m->now_ns - m->swept_ns >= SWEEP_NS)
 		e = sweep(m, false);
 	return err ? err : e;
@@ -332,7 +334,7 @@ static void catch_up(const struct model *cm)
 	struct event ev;
 	int err;
 
-	while (ahead_pop(&m->ahead, &ev)) {
+	while (ahead_pop(&m->ahead, &ev, &m->payload)) {
 		err = feed(m, &ev);
 		if (err)
 			m->err = err;
@@ -351,6 +353,7 @@ static int take_err(struct model *m, int err)
 
 int model_feed(struct model *m, const struct event *ev)
 {
+	uint32_t payload = 0;
 	struct event oldest;
 	int err = 0;
 
@@ -358,9 +361,13 @@ int model_feed(struct model *m, const struct event *ev)
 		catch_up(m);
 		return take_err(m, feed(m, ev));
 	}
-	if (ahead_is_full(&m->ahead) && ahead_pop(&m->ahead, &oldest))
+	if (ahead_is_full(&m->ahead) && ahead_pop(&m->ahead, &oldest, &m->payload))
 		err = feed(m, &oldest);
-	ahead_push(m, &m->ahead, ev);
+	if (ev->payload && m->opts.on_message) { /* nobody else asks for it */
+		payload = payloads_put(&m->payloads, ev->payload + 1, ev->payload->len);
+		err = payload ? err : -ENOMEM;
+	}
+	ahead_push(m, &m->ahead, ev, payload);
 	return take_err(m, err);
 }
 

@@ -284,6 +284,13 @@ struct holder {
 	uint16_t file;    /* tells the open files of one channel apart */
 };
 
+/* What is known of the bytes of a message. */
+enum payload_is {
+	PAYLOAD_NONE = 0, /* nobody asked for them, or they were not in the caller's memory */
+	PAYLOAD_KEPT = 1,
+	PAYLOAD_GONE = 2, /* they were kept, but too many others since */
+};
+
 /* One message that found its receive, as -t and exports print it. */
 struct message {
 	uint64_t recv_ns;
@@ -295,6 +302,9 @@ struct message {
 	const char *what; /* the class's name for it ("SIGINT"), NULL none */
 	enum pairing pairing;
 	uint64_t sent_ns; /* when the call began that sent it, 0 not seen */
+	enum payload_is payload_is;
+	uint32_t payload_len;   /* with PAYLOAD_KEPT; at most bytes */
+	const uint8_t *payload; /* its first bytes, any; lives for the call */
 };
 
 /* A call that is over, as exports draw it. */

@@ -71,7 +71,7 @@ int msgqueue_op(struct model *m, struct obj *o, struct chan *c, struct proc *p,
 	chan_hold(m, c);
 	if (!moved)
 		return 0;
-	xfer_init(&x, ep, op);
+	xfer_init(m, &x, ep, op);
 	if (!type)
 		return pair_typed_recv_blind(m, &q->pairs, &x);
 	return send ? pair_typed_send(m, &q->pairs, *type, &x)

@@ -144,7 +144,7 @@ int pair_wake_wait(struct model *m, struct pair_wake *pw, struct endpoint *ep,
 	struct xfer r;
 	int err;
 
-	xfer_init(&r, ep, op);
+	xfer_init(m, &r, ep, op);
 	r.fp = op->waker_tid;
 	if (!(flags & WAKEF_CALL))
 		return hold(m, pw, &r, vals);

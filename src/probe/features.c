@@ -45,9 +45,9 @@ static const struct {
 	{CAP_PERFMON, "CAP_PERFMON", NEED_REQUIRED, "programs may read kernel memory",
 	 "programs may not read kernel memory"},
 	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NEED_OPTIONAL,
-	 "of other users' processes: names of programs, and what they poll or open",
+	 "of other users' processes: names of programs, and what they poll or open; and --payload",
 	 "of other users' processes: no names of programs, not what they poll or open, no "
-	 "wake-ups that were lost"},
+	 "wake-ups that were lost; and no --payload"},
 	{CAP_SYS_NICE, "CAP_SYS_NICE", NEED_OPTIONAL,
 	 "raised priority: less is lost on a saturated machine",
 	 "no raised priority: on a saturated machine records may be lost"},
@@ -77,6 +77,11 @@ static bool has_cap(uint64_t eff, unsigned int bit)
 	if (eff & (1ull << bit))
 		return true;
 	return (bit == CAP_BPF || bit == CAP_PERFMON) && (eff & (1ull << CAP_SYS_ADMIN));
+}
+
+bool may_read_memory(void)
+{
+	return has_cap(effective_caps(), CAP_SYS_PTRACE);
 }
 
 void missing_capabilities(char *buf, size_t len)

@@ -108,5 +108,7 @@ void uring_select(struct probe *p);
 
 /* features.c: the capabilities that this process lacks, as text; "" none. */
 void missing_capabilities(char *buf, size_t len);
+/* features.c: whether it may look into other processes' memory. */
+bool may_read_memory(void);
 
 #endif

@@ -117,6 +117,7 @@ static void set_config(struct probe *p, const struct probe_opts *opts)
 	cfg->cgroup_id = opts->cgroup_id;
 	bpf_program__set_autoload(p->skel->progs.on_cgroup, opts->cgroup_id);
 	cfg->peers = !opts->no_peers;
+	cfg->payload_bytes = opts->payload_bytes;
 	cfg->page_shift = (uint8_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
 	for (size_t i = 0; i < cnt; i++)
 		if (rows[i].nr < IPCSPY_NR_SYSCALLS)
@@ -206,6 +207,11 @@ static int check_opts(struct probe *p, const struct probe_opts *opts)
 	for (size_t i = 0; i < opts->pid_cnt; i++)
 		if (kill(opts->pids[i], 0) && errno == ESRCH)
 			return probe_fail(p, -ESRCH, "no process with pid %d", opts->pids[i]);
+	/* who was given BPF alone was not given what others say to each other */
+	if (opts->payload_bytes && !may_read_memory())
+		return probe_fail(p, -EPERM,
+				  "--payload needs CAP_SYS_PTRACE, as all that reads "
+				  "other processes' memory; run as root");
 	return 0;
 }
 

@@ -27,6 +27,7 @@ static const struct {
 	{REC_TAG_ARCH, true, offsetof(struct rec_meta, arch)},
 	{REC_TAG_FILTER, true, offsetof(struct rec_meta, filter)},
 	{REC_TAG_CHOSEN_BY, true, offsetof(struct rec_meta, chosen_by)},
+	{REC_TAG_PAYLOAD, false, offsetof(struct rec_meta, payload_bytes)},
 };
 
 #define FIELD_CNT (sizeof(fields) / sizeof(fields[0]))

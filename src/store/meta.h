@@ -21,6 +21,7 @@ struct rec_meta {
 	uint64_t no_peers;          /* 0 or 1 */
 	uint64_t mech_mask;         /* 0: every mechanism */
 	uint64_t command_pid;
+	uint64_t payload_bytes; /* kept of each message, 0: none */
 	const char *version, *host, *kernel, *arch, *filter;
 	const char *chosen_by; /* the pattern or cgroup in it, NULL: none */
 	char *const *argv;     /* of the command, NULL-terminated; NULL: there was none */

@@ -145,6 +145,20 @@ void feed_op_vals(struct feed *f, const struct ev_op *op, uint64_t v0, uint64_t 
 	feed_raw(f, &rec);
 }
 
+void feed_op_payload(struct feed *f, const struct ev_op *op, const void *bytes, uint32_t len)
+{
+	struct {
+		struct ev_op op;
+		struct ev_payload payload;
+		uint8_t bytes[PAYLOAD_MAX];
+	} rec = {.op = *op, .payload.len = len};
+
+	memcpy(rec.bytes, bytes, len);
+	rec.op.hdr.len = (uint16_t)(sizeof(rec.op) + sizeof(rec.payload) + (len + 7) / 8 * 8);
+	rec.op.hdr.flags |= OPF_PAYLOAD;
+	feed_raw(f, &rec);
+}
+
 void feed_op_un(struct feed *f, const struct ev_op *op, const char *name, size_t len)
 {
 	struct {

@@ -52,6 +52,8 @@ struct ev_op op_make(enum ipcspy_mech mech, enum ipcspy_op kind, uint64_t id, ui
 void feed_op(struct feed *f, const struct ev_op *op);
 void feed_op_in(struct feed *f, const struct ev_op *op, const struct ev_addr_in *addr);
 void feed_op_vals(struct feed *f, const struct ev_op *op, uint64_t v0, uint64_t v1);
+/* With the first len bytes of what it moved. */
+void feed_op_payload(struct feed *f, const struct ev_op *op, const void *bytes, uint32_t len);
 void feed_op_un(struct feed *f, const struct ev_op *op, const char *name, size_t len);
 
 /* op_make and feed_op in one. */

@@ -141,6 +141,58 @@ static void test_addresses(void **state)
 	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
 }
 
+static void test_payload(void **state)
+{
+	uint64_t buf[1024];
+	struct ev_op *op = (void *)buf;
+	struct ev_payload *pl = (void *)(op + 1);
+	struct event ev;
+
+	(void)state;
+	valid(buf, sizeof(buf), EV_OP);
+	op->hdr.flags = OPF_PAYLOAD;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+	op->hdr.len = sizeof(*op) + sizeof(*pl);
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), op->hdr.len);
+	assert_ptr_equal(ev.payload, pl);
+	pl->len = 1;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+	op->hdr.len += 8;
+	for (pl->len = 0; pl->len <= 8; pl->len++)
+		assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), op->hdr.len);
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+	pl->len = UINT32_MAX;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+
+	/* no more than anybody ever wrote, although the record is long enough */
+	op->hdr.len = sizeof(*op) + sizeof(*pl) + PAYLOAD_MAX + 8;
+	pl->len = PAYLOAD_MAX;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), op->hdr.len);
+	pl->len++;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+
+	/* behind what else there is */
+	op->hdr.flags = OPF_PAYLOAD | OPF_VALS;
+	op->hdr.len = sizeof(*op) + sizeof(struct ev_vals);
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), -EBADMSG);
+	pl = (void *)((struct ev_vals *)(op + 1) + 1);
+	pl->len = 8;
+	op->hdr.len += sizeof(*pl) + 8;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), op->hdr.len);
+	assert_ptr_equal(ev.payload, pl);
+	op->hdr.flags = OPF_VALS;
+	assert_int_equal(event_decode(buf, sizeof(buf), &ev, NULL), op->hdr.len);
+	assert_null(ev.payload);
+}
+
+/* What it says that there is can be read. */
+static void look_at(void *arg, const struct message *msg)
+{
+	(void)arg;
+	for (uint32_t i = 0; msg->payload_is == PAYLOAD_KEPT && i < msg->payload_len; i++)
+		assert_in_range(msg->payload[i], 0, 255);
+}
+
 /*
  * Random bytes with a plausible header go through decoding and the model: no
  * crash, no endless loop, and what was decoded fits the bytes that were given.
@@ -151,7 +203,7 @@ static void test_noise(void **state)
 	struct feed f;
 
 	(void)state;
-	feed_init(&f);
+	feed_init_opts(&f, &(struct model_opts){.start_ns = T0, .on_message = look_at});
 	for (int i = 0; i < 200000; i++) {
 		size_t len = 24 + 8 * rnd_below(&r, 42), w;
 		uint64_t *buf = malloc(len);
@@ -182,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_kind_is_skipped),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_payload),
 		cmocka_unit_test(test_noise),
 	};
 

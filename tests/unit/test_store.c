@@ -26,6 +26,7 @@ static const struct rec_meta meta = {
 	.no_peers = 1,
 	.mech_mask = 6,
 	.command_pid = 42,
+	.payload_bytes = 64,
 	.version = "9.9",
 	.host = "a\xffhost",
 	.kernel = "6.1",
@@ -179,6 +180,7 @@ static void meta_comes_out(void **state)
 	assert_int_equal(rec_meta_decode(&m, r.raw, r.hdr.raw_len), 0);
 	assert_int_equal(m.start_ns, meta.start_ns);
 	assert_int_equal(m.start_realtime_ns, meta.start_realtime_ns);
+	assert_int_equal(m.payload_bytes, meta.payload_bytes);
 	assert_int_equal(m.no_peers, 1);
 	assert_int_equal(m.mech_mask, 6);
 	assert_int_equal(m.command_pid, 42);

@@ -154,6 +154,35 @@ static void put_rate(struct strbuf *sb, uint64_t v)
 	human_rate(sb, v, 2000000000);
 }
 
+/* RFC 4648, section 10, and what it leaves out. */
+static void base64(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *out;
+	} cases[] = {
+		{"", 0, ""},
+		{"f", 1, "Zg=="},
+		{"fo", 2, "Zm8="},
+		{"foo", 3, "Zm9v"},
+		{"foob", 4, "Zm9vYg=="},
+		{"fooba", 5, "Zm9vYmE="},
+		{"foobar", 6, "Zm9vYmFy"},
+		{"\0\xff\xfe\xfb\xef\xbe", 6, "AP/+++++"},
+	};
+	struct strbuf sb;
+
+	(void)state;
+	strbuf_init(&sb);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strbuf_reset(&sb);
+		strbuf_put_base64(&sb, cases[i].bytes, cases[i].len);
+		assert_string_equal(sb.s, cases[i].out);
+	}
+	strbuf_fini(&sb);
+}
+
 static void units_for_people(void **state)
 {
 	static const struct {
@@ -207,6 +236,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(escapes_what_a_terminal_must_not_see),
 		cmocka_unit_test(utf8_lengths),
+		cmocka_unit_test(base64),
 		cmocka_unit_test(units_for_people),
 	};
 
