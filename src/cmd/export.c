@@ -179,6 +179,8 @@ static int convert(struct export *x)
 		return EXIT_ERROR;
 	}
 	status = cmd_replayed(&x->replay, x->in, "exported");
+	if (x->exporter.note)
+		cmd_error_of(x->in, x->exporter.note);
 	/* what is exported does not say so itself, as a report does */
 	if (status == EXIT_LOST && !x->replay.truncated)
 		cmd_error_of(x->in, "events were lost or not understood: what is exported is not "

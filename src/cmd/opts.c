@@ -308,6 +308,17 @@ static int set_on_finding(struct opts *o, const char *arg, struct strbuf *why)
 	return bad_value(why, "--on-finding takes info, warning or critical", arg);
 }
 
+static int set_payload(struct opts *o, const char *arg, struct strbuf *why)
+{
+	int err = parse_bytes(arg, &o->payload_bytes);
+
+	return err || !o->payload_bytes || o->payload_bytes > PAYLOAD_MAX
+		       ? bad_value(why, "--payload takes bytes of each message, 1 to 4096", arg)
+		       : 0;
+}
+
+_Static_assert(PAYLOAD_MAX == 4096, "is in the text of set_payload() and of --payload");
+
 static int set_verbose(struct opts *o, const char *arg, struct strbuf *why)
 {
 	(void)arg, (void)why;
@@ -346,6 +357,10 @@ const struct opt opt_table[] = {
 	{'d', "duration", "SECONDS", VERBS_TRACE, "end after this time", set_duration},
 	{'i', "interval", "SECONDS", VERB_WATCH, "report every so often, too", set_interval},
 	{'t', "messages", NULL, VERBS_SHOW, "one line for each message received", set_messages},
+	{0, "payload", "BYTES", VERB_WATCH, "with -t, --record: bytes of each, up to 4096",
+	 set_payload},
+	{0, "payload", "BYTES", VERB_RECORD, "keep the first of each message, up to 4096",
+	 set_payload},
 	{0, "format", "FORMAT", VERBS_SHOW, "text, json, or jsonl (message lines as JSON)",
 	 set_format},
 	{0, "format", "FORMAT", VERB_DOCTOR | VERB_WHY, "text or json", set_plain_format},

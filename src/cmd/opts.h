@@ -42,8 +42,9 @@ struct opts {
 	uint32_t mech_mask;                /* 0: every mechanism */
 	uint64_t duration_ns, interval_ns; /* 0: not given */
 	bool messages;
-	bool watch;        /* why: look again and again ... */
-	uint64_t watch_ns; /* ... and tell of what lasts longer */
+	uint64_t payload_bytes; /* of each message, up to PAYLOAD_MAX; 0: none */
+	bool watch;             /* why: look again and again ... */
+	uint64_t watch_ns;      /* ... and tell of what lasts longer */
 	enum format format;
 	const char *output;
 	const char *record; /* where the recording goes, "-": standard output; NULL: none is made */

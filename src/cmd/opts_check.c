@@ -40,6 +40,10 @@ int opts_check_watch(struct opts *o, struct strbuf *why)
 				 "standard output");
 	else if (!why->len && o->record && o->output && !strcmp(o->record, o->output))
 		strbuf_puts(why, "--record and -o name the same file");
+	else if (!why->len && o->payload_bytes && !o->record && !o->messages &&
+		 o->format != FORMAT_JSONL)
+		strbuf_puts(why, "--payload is about messages: give -t, --format jsonl or "
+				 "--record FILE, too");
 	else if (!why->len && o->force && !o->record)
 		strbuf_puts(why, "--force is about a recording: not without --record FILE");
 	return why->len ? -EINVAL : why->err;

@@ -88,6 +88,7 @@ static int begin(void *arg, const struct session *s, const struct report_info *i
 		.no_peers = rec->opts->no_peers,
 		.mech_mask = rec->opts->mech_mask,
 		.command_pid = info->command_pid,
+		.payload_bytes = rec->opts->payload_bytes,
 		.version = IPCSPY_VERSION,
 		.host = info->host,
 		.kernel = info->kernel,

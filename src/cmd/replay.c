@@ -70,6 +70,7 @@ static void set_info(struct replay *r)
 		.start_realtime_ns = meta->start_realtime_ns,
 		.argv = meta->argv,
 		.command_pid = (uint32_t)meta->command_pid,
+		.payload_bytes = meta->payload_bytes,
 	};
 }
 

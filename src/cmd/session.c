@@ -137,6 +137,7 @@ static int load(struct session *s)
 		.follow = o->follow || s->command->argv,
 		.no_peers = o->no_peers,
 		.mech_mask = o->mech_mask,
+		.payload_bytes = (uint16_t)o->payload_bytes,
 		.on_record = on_record,
 		.on_record_arg = s,
 	};

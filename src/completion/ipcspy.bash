@@ -25,7 +25,7 @@ _ipcspy()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb="" i
 	local mechanisms="pipe fifo unix-stream unix-dgram unix-seqpacket tcp udp \
 posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty process-vm"
-	local filter="--pid --follow --name --cgroup --all --mechanism --no-peers --duration --interval --force"
+	local filter="--pid --follow --name --cgroup --all --mechanism --no-peers --duration --interval --payload --force"
 	local show="--messages --format --output --verbose --help --version"
 
 	COMPREPLY=()
@@ -72,7 +72,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		return
 		;;
 	--to)
-		_ipcspy_words "perfetto jsonl csv sqlite folded dot" "$cur"
+		_ipcspy_words "perfetto jsonl csv sqlite folded dot pcapng" "$cur"
 		return
 		;;
 	-o | --output | --record)
@@ -83,7 +83,7 @@ posix-mq sysv-msg sysv-sem sysv-shm shm futex futex-private eventfd signal pty p
 		_ipcspy_words "info warning critical" "$cur"
 		return
 		;;
-	-d | --duration | -i | --interval | --max-size | --max-files | --ring)
+	-d | --duration | -i | --interval | --max-size | --max-files | --ring | --payload)
 		return
 		;;
 	esac

@@ -10,8 +10,8 @@
 #define NSEC_PER_SEC 1000000000ull
 
 const struct export_format *const formats[] = {
-	&format_perfetto, &format_jsonl, &format_csv, &format_sqlite,
-	&format_folded,   &format_dot,   NULL,
+	&format_perfetto, &format_jsonl, &format_csv,    &format_sqlite,
+	&format_folded,   &format_dot,   &format_pcapng, NULL,
 };
 
 const struct export_format *format_by_name(const char *name)

@@ -42,6 +42,7 @@ struct exporter {
 	const char *path; /* of own_file */
 	bool escape;      /* what is written goes to a terminal */
 	struct strbuf why;
+	const char *note; /* worth saying of what was exported, static; NULL: nothing is */
 	int err;
 	void *state; /* the format's own, zeroed at begin */
 };
@@ -69,6 +70,6 @@ void exporter_fini(struct exporter *x);
 void put_epoch(struct strbuf *sb, const struct report_info *info);
 
 extern const struct export_format format_perfetto, format_jsonl, format_csv, format_sqlite,
-	format_folded, format_dot;
+	format_folded, format_dot, format_pcapng;
 
 #endif

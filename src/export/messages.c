@@ -16,7 +16,7 @@ struct line {
 
 /* What a column holds: a number or a string. */
 struct value {
-	uint64_t u64;
+	uint64_t u64; /* T_BYTES: how many */
 	const char *str;
 };
 
@@ -27,6 +27,7 @@ enum type {
 	T_STR,
 	T_PARTY, /* text only: "comm[pid]" or the address */
 	T_NAME,  /* text only: of the channel, and what the message is */
+	T_BYTES, /* of the message; in base64 */
 };
 
 /* Whether this message has such a field. */
@@ -124,6 +125,27 @@ static enum presence get_latency(const struct line *l, struct value *v)
 	return l->msg->timed ? PRESENT : UNKNOWN;
 }
 
+static enum presence payload_presence(const struct line *l)
+{
+	static const enum presence known[] = {
+		[PAYLOAD_NONE] = ABSENT, [PAYLOAD_KEPT] = PRESENT, [PAYLOAD_GONE] = UNKNOWN};
+
+	return known[l->msg->payload_is];
+}
+
+static enum presence get_payload_len(const struct line *l, struct value *v)
+{
+	v->u64 = l->msg->payload_len;
+	return payload_presence(l);
+}
+
+static enum presence get_payload(const struct line *l, struct value *v)
+{
+	v->u64 = l->msg->payload_len;
+	v->str = (const char *)l->msg->payload;
+	return payload_presence(l);
+}
+
 #define KEY(s) ",\"" s "\":", sizeof(",\"" s "\":") - 1
 #define NO_KEY NULL, 0
 
@@ -149,11 +171,20 @@ static const struct message_column columns[] = {
 	{KEY("recv_blocked_ns"), "RECV BLKD us", T_NS, 12, get_recv_blocked, NULL},
 	{KEY("backlog"), "BACKLOG", T_U64, 8, get_backlog, NULL},
 	{KEY("what"), NULL, T_STR, 0, get_what, NULL},
+	{KEY("payload_len"), NULL, T_U64, 0, get_payload_len, NULL},
+	{KEY("payload"), NULL, T_BYTES, 0, get_payload, NULL},
 	/* Last: a name is as long as it likes. */
 	{NO_KEY, "CHANNEL", T_NAME, 0, get_name, NULL},
 };
 
 #define COLUMN_CNT (sizeof(columns) / sizeof(columns[0]))
+
+static void put_bytes(struct strbuf *sb, const struct value *v)
+{
+	strbuf_putc(sb, '"');
+	strbuf_put_base64(sb, v->str, v->u64);
+	strbuf_putc(sb, '"');
+}
 
 int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns)
 {
@@ -175,6 +206,8 @@ int message_jsonl(struct sink *out, const struct message *msg, uint64_t start_ns
 			strbuf_puts(sb, "null");
 		else if (c->type == T_STR)
 			json_put_string(sb, v.str, strlen(v.str));
+		else if (c->type == T_BYTES)
+			put_bytes(sb, &v);
 		else
 			strbuf_put_u64(sb, v.u64);
 	}
@@ -242,6 +275,8 @@ int message_csv(struct sink *out, const struct message *msg, uint64_t start_ns, 
 		if (c->get(&l, &v) == PRESENT) {
 			if (c->type == T_STR)
 				put_csv_string(sb, v.str, escape);
+			else if (c->type == T_BYTES)
+				strbuf_put_base64(sb, v.str, v.u64);
 			else
 				strbuf_put_u64(sb, v.u64);
 		}
@@ -342,6 +377,49 @@ static void cut(struct strbuf *sb, size_t begin, unsigned int width, bool ascii)
 	strbuf_puts(sb, ascii ? "~" : "…");
 }
 
+/* Any bytes between quotes, of which there is none within. */
+static void put_quoted(struct strbuf *sb, const char *s, size_t len, bool ascii)
+{
+	strbuf_putc(sb, '"');
+	while (len) {
+		const char *quote = memchr(s, '"', len);
+		size_t run = quote ? (size_t)(quote - s) : len;
+
+		if (ascii)
+			strbuf_put_escaped_ascii(sb, s, run);
+		else
+			strbuf_put_escaped(sb, s, run);
+		if (quote)
+			strbuf_puts(sb, "\\\"");
+		run += quote != NULL;
+		s += run;
+		len -= run;
+	}
+	strbuf_putc(sb, '"');
+}
+
+/* In a line of its own, as long as it is: who asked for so many bytes wants them. */
+static void put_payload(struct strbuf *sb, const struct line *l)
+{
+	const struct message *msg = l->msg;
+
+	if (msg->payload_is == PAYLOAD_NONE)
+		return;
+	if (msg->payload_is == PAYLOAD_GONE) {
+		strbuf_puts(sb, "  its bytes are gone: too many came since\n");
+		return;
+	}
+	strbuf_puts(sb, "  ");
+	strbuf_put_u64(sb, msg->payload_len);
+	if (msg->payload_len < msg->bytes) {
+		strbuf_puts(sb, " of ");
+		strbuf_put_u64(sb, msg->bytes);
+	}
+	strbuf_puts(sb, ": ");
+	put_quoted(sb, (const char *)msg->payload, msg->payload_len, l->ascii);
+	strbuf_putc(sb, '\n');
+}
+
 static int text_line(struct sink *out, const struct line *l, unsigned int width, bool ascii)
 {
 	struct strbuf *sb = sink_buf(out);
@@ -366,6 +444,8 @@ static int text_line(struct sink *out, const struct line *l, unsigned int width,
 	}
 	cut(sb, line, width, ascii);
 	strbuf_putc(sb, '\n');
+	if (l)
+		put_payload(sb, l);
 	return sink_spill(out);
 }
 

@@ -25,6 +25,7 @@ struct report_info {
 	uint64_t events;   /* records taken in */
 	char *const *argv; /* of the command that was run, NULL-terminated; NULL when none was */
 	uint32_t command_pid;
+	uint64_t payload_bytes; /* of each message that a recording has, 0: none */
 	bool command_ended;
 	int command_status; /* as wait(2) gives it */
 };

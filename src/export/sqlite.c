@@ -150,6 +150,10 @@ static int sqlite_message(struct exporter *x, const struct message *msg)
 	row_u64(t, msg->recv_blocked_ns);
 	row_u64(t, msg->backlog);
 	row_text(t, msg->what);
+	if (msg->payload_is == PAYLOAD_KEPT)
+		row_blob(t, msg->payload, msg->payload_len);
+	else
+		row_null(t);
 	err = row_end(t);
 	return err ? err : finish_batch(x);
 }

@@ -34,7 +34,7 @@ static const char tables_sql[] =
 	"CREATE TABLE messages (t_ns INT, channel INT REFERENCES channels, src INT REFERENCES"
 	" processes, src_tid INT, src_addr TEXT, dst INT REFERENCES processes, dst_tid INT,"
 	" dst_addr TEXT, bytes INT, latency_ns INT, send_blocked_ns INT, recv_blocked_ns INT,"
-	" backlog INT, what TEXT);"
+	" backlog INT, what TEXT, payload BLOB);"
 	"CREATE TABLE blocked (t_ns INT, process INT REFERENCES processes, tid INT, channel INT"
 	" REFERENCES channels, operation TEXT, syscall TEXT, blocked_ns INT, waker_tid INT,"
 	" now INT);"
@@ -58,7 +58,8 @@ static const char indexes_sql[] =
 	"CREATE VIEW lines AS SELECT m.t_ns, c.mechanism, m.channel, c.name,"
 	" s.pid AS src_pid, m.src_tid, s.comm AS src_comm, m.src_addr,"
 	" d.pid AS dst_pid, m.dst_tid, d.comm AS dst_comm, m.dst_addr,"
-	" m.bytes, m.latency_ns, m.send_blocked_ns, m.recv_blocked_ns, m.backlog, m.what"
+	" m.bytes, m.latency_ns, m.send_blocked_ns, m.recv_blocked_ns, m.backlog, m.what,"
+	" m.payload"
 	" FROM messages m JOIN channels c ON c.id = m.channel"
 	" LEFT JOIN processes s ON s.id = m.src LEFT JOIN processes d ON d.id = m.dst;"
 	"COMMIT";
@@ -72,7 +73,7 @@ static const struct {
 	[ROW_CHANNEL] = {"channels", 14},
 	[ROW_ENDPOINT] = {"endpoints", 15},
 	[ROW_FLOW] = {"flows", 19},
-	[ROW_MESSAGE] = {"messages", 14},
+	[ROW_MESSAGE] = {"messages", 15},
 	[ROW_BLOCKED] = {"blocked", 9},
 	[ROW_FINDING] = {"findings", 5},
 	[ROW_FINDING_PROCESS] = {"finding_processes", 2},
@@ -214,6 +215,17 @@ void row_text(struct tables *t, const char *s)
 		code = sqlite3_bind_text(t->row, ++t->column, sb.s, (int)sb.len, SQLITE_TRANSIENT);
 	bound(t, code);
 	strbuf_fini(&sb);
+}
+
+void row_blob(struct tables *t, const void *v, size_t len)
+{
+	int code = SQLITE_TOOBIG;
+
+	/* of an empty one SQLite must not see NULL, which is no value at all */
+	if (len <= INT_MAX)
+		code = sqlite3_bind_blob(t->row, ++t->column, len ? v : "", (int)len,
+					 SQLITE_TRANSIENT);
+	bound(t, code);
 }
 
 int row_end(struct tables *t)

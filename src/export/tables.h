@@ -51,6 +51,8 @@ void tables_close(struct tables *t);
 void row_begin(struct tables *t, enum row_kind kind);
 void row_u64(struct tables *t, uint64_t v); /* above INT64_MAX: that */
 void row_i64(struct tables *t, int64_t v);
+/* len bytes at v, which are copied. */
+void row_blob(struct tables *t, const void *v, size_t len);
 void row_text(struct tables *t, const char *s); /* NULL: null */
 void row_null(struct tables *t);
 int row_end(struct tables *t);

@@ -126,6 +126,19 @@ static void io_vals(struct player *p, struct io io, uint64_t v0, uint64_t v1)
 	feed(p, &ev.op.hdr, EV_OP, sizeof(ev));
 }
 
+static void io_payload(struct player *p, struct io io, const char *bytes, uint32_t len)
+{
+	struct {
+		struct ev_op op;
+		struct ev_payload payload;
+		char bytes[64];
+	} ev = {.op = io_op(io), .payload.len = len};
+
+	ev.op.hdr.flags |= OPF_PAYLOAD;
+	memcpy(ev.bytes, bytes, len);
+	feed(p, &ev.op.hdr, EV_OP, sizeof(ev));
+}
+
 static void snap(struct player *p, uint64_t us, uint32_t flags)
 {
 	struct ev_snap ev = {.hdr = {.flags = flags, .ts_ns = at(us)}};
@@ -278,6 +291,7 @@ static void play_hostile(struct player *p)
 			    .capacity = 4096,
 			    .mech = MECH_FIFO};
 	static const char path[] = "/tmp/a\nLost: 0 events.\033[2J\"\\\xff\xe2\x80\xae/f";
+	static const char bytes[] = "\0\033[2J\"\n 9: \"\\\x7f\xc2\x9b\xe2\x80\xae\xc3\xa4\xff";
 	static const char abstract[] = "\0x\033]0;title\007\n\xc2\x9b";
 
 	proc(p, 0, 300, 1, "a\nb\"\033[31m\\\xff\xc3", PROCF_TARGET);
@@ -289,6 +303,15 @@ static void play_hostile(struct player *p)
 			  10, 0, 0});
 	io(p, (struct io){OP_RECV, MECH_FIFO, fifo, 301, 200, 220, 0, 10,
 			  OPF_TARGET | OPF_BACKLOG | OPF_EMPTY, 0, 0, 0});
+	io_payload(
+		p,
+		(struct io){OP_SEND, MECH_FIFO, fifo, 300, 230, 240, 0, 1000, OPF_TARGET, 0, 0, 0},
+		bytes, sizeof(bytes) - 1);
+	io_payload(p,
+		   (struct io){OP_SEND, MECH_FIFO, fifo, 300, 250, 255, 0, 4, OPF_TARGET, 0, 0, 0},
+		   "line", 4);
+	io(p, (struct io){OP_RECV, MECH_FIFO, fifo, 301, 260, 270, 0, 1004, OPF_TARGET | OPF_EMPTY,
+			  0, 0, 0});
 	ev = (struct ev_obj){.hdr = {.pid = 301},
 			     .chan = sock,
 			     .ino = 78,

@@ -152,6 +152,12 @@ static void bad_lines_are_explained(void **state)
 		{"-i x -a", "-i takes seconds"},
 		{"--format xml -a", "--format takes text, json or jsonl"},
 		{"-n a -n b", "-n takes one name"},
+		{"-a --payload 0 -t", "1 to 4096, not '0'"},
+		{"-a --payload 4097 -t", "1 to 4096, not '4097'"},
+		{"-a --payload 8K -t", "1 to 4096, not '8K'"},
+		{"-a --payload x -t", "1 to 4096, not 'x'"},
+		{"-a --payload 64", "give -t, --format jsonl or --record FILE"},
+		{"-a --payload 64 --format json", "give -t, --format jsonl or --record FILE"},
 		{"-a -i 1 -t", "not with -t"},
 		{"-a -i 1 --format json", "not with -t"},
 		{"-n 0123456789012345678901234567890123456789012345678901234567890123",
@@ -199,6 +205,29 @@ static void verbs_have_their_own_options(void **state)
 	parse(&p, VERB_HELP, "doctor");
 	assert_int_equal(p.err, 0);
 	assert_string_equal(p.o.rest[0], "doctor");
+	done(&p);
+}
+
+static void payload_goes_with_messages(void **state)
+{
+	static const char *const lines[] = {
+		"-a -t --payload 4096", "-a --format jsonl --payload 4K",
+		"--record x --payload 4096 -- ls", "-t --record x --payload 4096 -- ls"};
+	struct parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		parse(&p, VERB_WATCH, lines[i]);
+		assert_int_equal(p.err, 0);
+		assert_int_equal(p.o.payload_bytes, PAYLOAD_MAX);
+		done(&p);
+	}
+	parse(&p, VERB_RECORD, "-a -o x --payload 1");
+	assert_int_equal(opts_check_record(&p.o, &p.why), 0);
+	assert_int_equal(p.o.payload_bytes, 1);
+	done(&p);
+	parse(&p, VERB_REPORT, "--payload 1 x");
+	assert_int_equal(p.err, -EINVAL);
 	done(&p);
 }
 
@@ -455,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_command_keeps_its_own_options),
 		cmocka_unit_test(bad_lines_are_explained),
 		cmocka_unit_test(verbs_have_their_own_options),
+		cmocka_unit_test(payload_goes_with_messages),
 		cmocka_unit_test(filter_is_told_as_typed),
 		cmocka_unit_test(documents_know_every_option),
 		cmocka_unit_test(documents_know_no_other_option),

@@ -3,7 +3,6 @@
  * Scenes through the model to each format of export, held against the files in
  * tests/golden where they are text.
  */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "analysis/blame.h"
@@ -235,6 +235,118 @@ static void databases(void **state)
 	}
 }
 
+/* Two messages with bytes, of which 3 and 4 are kept, and one without. */
+static void with_payload(struct exported *e)
+{
+	struct feed f = {.m = e->player.model};
+	struct ev_op op;
+
+	feed_proc(&f, 10, "a\033[2J");
+	feed_proc(&f, 11, "reader");
+	feed_pipe(&f, 5);
+	op = op_make(MECH_PIPE, OP_SEND, 5, 10, T0 + 100 * US, T0 + 110 * US, 7);
+	feed_op_payload(&f, &op, "a\0\xff", 3);
+	op = op_make(MECH_PIPE, OP_SEND, 5, 10, T0 + 120 * US, T0 + 130 * US, 4);
+	feed_op_payload(&f, &op, "four", 4);
+	feed_send(&f, MECH_PIPE, 5, 10, T0 + 140 * US, T0 + 150 * US, 9);
+	feed_recv(&f, MECH_PIPE, 5, 11, T0 + 160 * US, T0 + 170 * US, 20);
+	end(e, T0 + MS);
+}
+
+static void database_has_payload(void **state)
+{
+	struct exported e;
+	char path[PATH_MAX];
+	int fd;
+
+	tmp_path(path, state, "payload");
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	begin(&e, "sqlite", T0, path);
+	with_payload(&e);
+	fini(&e);
+	assert_int_equal(query(path, "SELECT count(*) FROM lines WHERE payload = x'6100ff'"), 1);
+	assert_int_equal(query(path, "SELECT count(*) FROM lines WHERE payload = x'666f7572'"), 1);
+	assert_int_equal(query(path, "SELECT count(*) FROM lines WHERE payload IS NULL"), 1);
+}
+
+static uint32_t le32(const char *p)
+{
+	const uint8_t *b = (const uint8_t *)p;
+
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* The blocks of the file, each of which says at both ends how long it is. */
+static size_t blocks_of(const struct strbuf *sb, const char **v, size_t max)
+{
+	size_t cnt = 0, at = 0;
+
+	for (; at < sb->len; at += le32(v[cnt++] + 4)) {
+		uint32_t len = le32(sb->s + at + 4);
+
+		assert_true(cnt < max);
+		assert_true(len >= 12 && len % 4 == 0 && len <= sb->len - at);
+		assert_int_equal(le32(sb->s + at + len - 4), len);
+		v[cnt] = sb->s + at;
+	}
+	assert_int_equal(at, sb->len);
+	return cnt;
+}
+
+/* A packet of so many bytes, which ends with those that were kept. */
+static void check_packet(const char *block, uint64_t ns, const char *kept, uint32_t len,
+			 uint32_t bytes)
+{
+	uint32_t caplen = le32(block + 20), whole = le32(block + 24);
+
+	assert_int_equal(le32(block), 6);
+	assert_int_equal(le32(block + 8), 0);
+	assert_int_equal((uint64_t)le32(block + 12) << 32 | le32(block + 16), ns);
+	assert_int_equal(whole - caplen, bytes - len);
+	assert_memory_equal(block + 28 + caplen - len, kept, len);
+}
+
+static void packets(void **state)
+{
+	const uint64_t ns = 1700000000000000042 + 170 * US;
+	const char *v[8];
+	struct exported e;
+
+	(void)state;
+	begin(&e, "pcapng", T0, NULL);
+	with_payload(&e);
+	assert_int_equal(blocks_of(&e.out.buf, v, 8), 5);
+	assert_int_equal(le32(v[0]), 0x0a0d0d0a);
+	assert_int_equal(le32(v[0] + 8), 0x1a2b3c4d);
+	assert_int_equal(le32(v[1]), 1);
+	assert_int_equal(le32(v[1] + 8), 252);
+	assert_memory_equal(v[1] + 20, "pipe", 4);
+	check_packet(v[2], ns, "a\0\xff", 3, 7);
+	check_packet(v[3], ns, "four", 4, 4);
+	check_packet(v[4], ns, "", 0, 9);
+	for (size_t i = 0; i < e.out.buf.len; i++)
+		assert_int_not_equal(e.out.buf.s[i], '\033');
+	fini(&e);
+}
+
+static void packets_without_bytes_say_so(void **state)
+{
+	struct exported e;
+
+	(void)state;
+	begin_with(&e, "pcapng", T0, NULL);
+	assert_int_equal(exporter_begin(&e.x), 0);
+	assert_non_null(e.x.note);
+	fini(&e);
+	begin_with(&e, "pcapng", T0, NULL);
+	e.info.payload_bytes = 64;
+	assert_int_equal(exporter_begin(&e.x), 0);
+	assert_null(e.x.note);
+	fini(&e);
+}
+
 static void no_database_without_a_file(void **state)
 {
 	struct exported e;
@@ -265,6 +377,9 @@ int main(void)
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
 		cmocka_unit_test(dot_escapes_labels),
 		TMP_TEST(databases),
+		TMP_TEST(database_has_payload),
+		cmocka_unit_test(packets),
+		cmocka_unit_test(packets_without_bytes_say_so),
 		cmocka_unit_test(no_database_without_a_file),
 		cmocka_unit_test(formats_have_names_and_summaries),
 	};
