@@ -2,9 +2,9 @@
 /*
  * progs.c - what the running kernel's verifier took to accept each program.
  *
- * Loads what a trace and what a look load and prints a line for each program: its name
- * and how many instructions were looked at (bpf_prog_info.verified_insns). For
- * a machine that has no other BPF programs, as root: it reads the kernel's list of all.
+ * Loads what a trace, one with --payload and a look load and prints a line for each program: its
+ * name and how many instructions were looked at (bpf_prog_info.verified_insns). For a machine that
+ * has no other BPF programs, as root: it reads the kernel's list of all.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipcspy/event.h"
 #include "probe/probe.h"
 
 static int on_record(void *arg, const void *data, size_t len)
@@ -60,9 +61,13 @@ static int load_and_list(const char *what, const struct probe_opts *opts)
 int main(void)
 {
 	const struct probe_opts trace = {.all = true, .on_record = on_record};
+	const struct probe_opts payload = {
+		.all = true, .payload_bytes = PAYLOAD_MAX, .on_record = on_record};
 	const struct probe_opts look = {.look = true, .on_record = on_record};
 	int err = load_and_list("trace", &trace);
 
+	if (load_and_list("payload", &payload))
+		err = -1;
 	if (load_and_list("look", &look))
 		err = -1;
 	return err ? 1 : 0;
