@@ -286,11 +286,11 @@ static int conv_message(struct flow *f, uint64_t sent_ns, uint64_t received_ns)
 }
 
 /* What the sender had; a receive has its own where who sent was not seen. */
-static void add_payload(const struct model *m, struct message *msg, uint32_t payload)
+static void add_payload(const struct model *m, struct message *msg, const struct xfer *x)
 {
-	if (!payload)
+	if (!x->payload)
 		return;
-	msg->payload_is = payloads_get(&m->payloads, payload, &msg->payload, &msg->payload_len)
+	msg->payload_is = payloads_get(&m->payloads, x->payload, &msg->payload, &msg->payload_len)
 				  ? PAYLOAD_KEPT
 				  : PAYLOAD_GONE;
 }
@@ -316,7 +316,7 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.sent_ns = w ? w->enter_ns : 0,
 	};
 
-	add_payload(m, &msg, w ? w->payload : r->payload);
+	add_payload(m, &msg, w ? w : r);
 	m->opts.on_message(m->opts.on_message_arg, &msg);
 }
 

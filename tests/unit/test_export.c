@@ -3,6 +3,7 @@
  * Scenes through the model to each format of export, held against the files in
  * tests/golden where they are text.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 
 #include "analysis/blame.h"
