@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -16,7 +15,7 @@ static const uint64_t needed = BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_ADM
 			       BIT(CAP_SYS_PTRACE) | BIT(CAP_SYS_NICE);
 
 /* The dynamic linker's sign that an exec raised privileges: getauxval(3), AT_SECURE. */
-static bool came_with_the_file(void)
+bool privileges_are_borrowed(void)
 {
 	return getauxval(AT_SECURE) != 0;
 }
@@ -38,7 +37,7 @@ static int keep(uint64_t caps)
 
 int privileges_limit(void)
 {
-	if (!came_with_the_file())
+	if (!privileges_are_borrowed())
 		return 0;
 	if (getuid() != geteuid() || getgid() != getegid())
 		return -EPERM;
@@ -47,5 +46,5 @@ int privileges_limit(void)
 
 int privileges_drop(void)
 {
-	return came_with_the_file() ? keep(0) : 0;
+	return privileges_are_borrowed() ? keep(0) : 0;
 }

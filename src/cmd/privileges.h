@@ -11,11 +11,16 @@
 #ifndef IPCSPY_PRIVILEGES_H
 #define IPCSPY_PRIVILEGES_H
 
+#include <stdbool.h>
+
 /*
  * Gives up what no verb needs. Returns 0, -EPERM for a file with the set-user-ID or
  * set-group-ID bit, which would make all files another user's, or -errno.
  */
 int privileges_limit(void);
+
+/* Whether the caller has none of his own: what there is came with the file. */
+bool privileges_are_borrowed(void);
 
 /* Gives up what came with the file. Returns 0 or -errno. */
 int privileges_drop(void);

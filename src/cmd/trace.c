@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/privileges.h"
 #include "cmd/recorder.h"
 #include "cmd/session.h"
 #include "cmd/signals.h"
@@ -217,6 +218,11 @@ int cmd_trace(const struct opts *o)
 	struct output out;
 	int status = EXIT_ERROR, end;
 
+	if (o->payload_bytes && privileges_are_borrowed()) {
+		cmd_error("--payload shows what others say to each other: it needs privileges of "
+			  "your own, run as root");
+		return EXIT_ERROR;
+	}
 	if (o->record && open_recorder(&rec, o))
 		goto close_recorder;
 	if (o->quiet) {

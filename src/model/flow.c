@@ -286,11 +286,11 @@ static int conv_message(struct flow *f, uint64_t sent_ns, uint64_t received_ns)
 }
 
 /* What the sender had; a receive has its own where who sent was not seen. */
-static void add_payload(const struct model *m, struct message *msg, const struct xfer *x)
+static void add_payload(const struct model *m, struct message *msg, uint32_t payload)
 {
-	if (!x->payload)
+	if (!payload)
 		return;
-	msg->payload_is = payloads_get(&m->payloads, x->payload, &msg->payload, &msg->payload_len)
+	msg->payload_is = payloads_get(&m->payloads, payload, &msg->payload, &msg->payload_len)
 				  ? PAYLOAD_KEPT
 				  : PAYLOAD_GONE;
 }
@@ -298,6 +298,7 @@ static void add_payload(const struct model *m, struct message *msg, const struct
 static void tell(const struct model *m, const struct flow *f, const struct xfer *w,
 		 const struct xfer *r, uint64_t latency_ns, enum pairing how)
 {
+	const struct xfer *of = w ? w : r; /* a message is what was sent, where that was seen */
 	struct message msg = {
 		.recv_ns = r ? r->exit_ns : w->exit_ns,
 		.chan = f->chan,
@@ -305,7 +306,7 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.dst = &f->dst,
 		.src_tid = w ? w->tid : 0,
 		.dst_tid = r ? r->tid : 0,
-		.bytes = w ? w->len : r->len,
+		.bytes = of->len,
 		.latency_ns = latency_ns,
 		.send_blocked_ns = w ? w->blocked_ns : 0,
 		.recv_blocked_ns = r ? r->blocked_ns : 0,
@@ -316,7 +317,7 @@ static void tell(const struct model *m, const struct flow *f, const struct xfer 
 		.sent_ns = w ? w->enter_ns : 0,
 	};
 
-	add_payload(m, &msg, w ? w : r);
+	add_payload(m, &msg, of->payload);
 	m->opts.on_message(m->opts.on_message_arg, &msg);
 }
 

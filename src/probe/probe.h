@@ -30,8 +30,8 @@ struct probe_opts {
 	bool objects;       /* to look: also at IPC objects that stay unused, see struct ev_ipc */
 	bool look; /* one look at the whole machine, see probe_attach(); needs no targets */
 	uint16_t payload_bytes; /* to be kept of each message, up to PAYLOAD_MAX; 0: none */
-	uint32_t mech_mask; /* 1u << MECH_*; 0: MECHS_BY_DEFAULT; to look: all */
-	size_t ring_bytes;  /* 0: the default; rounded up to a power of two */
+	uint32_t mech_mask;     /* 1u << MECH_*; 0: MECHS_BY_DEFAULT; to look: all */
+	size_t ring_bytes;      /* 0: the default; rounded up to a power of two */
 	/* Record in the stream; data is 8-byte aligned and lives for the call. Returns 0 or -errno.
 	 */
 	int (*on_record)(void *arg, const void *data, size_t len);

@@ -120,7 +120,7 @@ enum rec_tag {
 	REC_TAG_ARCH = 9,
 	REC_TAG_FILTER = 10,
 	REC_TAG_CHOSEN_BY = 11,
-	REC_TAG_ARG = 12, /* one for each word of the command */
+	REC_TAG_ARG = 12,     /* one for each word of the command */
 	REC_TAG_PAYLOAD = 13, /* a number */
 };
 

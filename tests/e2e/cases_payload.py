@@ -10,7 +10,10 @@ import sys
 
 from cases_attach import traces
 from cases_hostile import nobody
+from cases_priv import USER, with_capabilities
 from lib import case, strict_json, wait_for
+
+ROOT = "it needs privileges of its own for --payload"
 
 # Sends on one channel after the other, receives what it sent, and writes what that was to a file.
 TALK = r"""
@@ -145,7 +148,7 @@ def compare(t, what, sent, lines, keep):
                 [(d[:keep], len(d[:keep]), len(d)) for d in sent[mechanism]], got[mechanism])
 
 
-@case(params=[(1,), (20,), (300,), (4096,)])
+@case(params=[(1,), (20,), (300,), (4096,)], root=ROOT)
 def payload_is_what_was_sent(t, keep):
     """By each mechanism, all parts of a message together, and no more than was asked for."""
     command, sent = talk(t)
@@ -168,7 +171,7 @@ def no_payload_unless_asked_for(t):
     t.ok("there is no payload in it", b"payload" not in data)
 
 
-@case()
+@case(root=ROOT)
 def payload_is_in_text_without_orders(t):
     command, _ = talk(t)
     out = t.path("lines")
@@ -198,7 +201,7 @@ def export(t, fmt, recording):
     return path, r.err
 
 
-@case()
+@case(root=ROOT)
 def payload_is_in_a_recording(t):
     """... and comes out of it in each format that has messages."""
     path, sent = recorded(t)
@@ -224,7 +227,7 @@ def tshark(t, path, *fields, expect=0):
     return [line.split("\t") for line in r.text.splitlines()]
 
 
-@case()
+@case(root=ROOT)
 def tshark_reads_packets(t):
     """A packet for each message, with its bytes, its time, and who sent it to whom."""
     path, _ = recorded(t)
@@ -282,7 +285,7 @@ c.recv(100)
 """
 
 
-@case()
+@case(root=ROOT)
 def payload_of_a_sender_that_is_not_traced(t):
     """What a receiver got tells what was sent where nobody saw the sending."""
     p = t.start([sys.executable, t.script(LISTENER)])
@@ -306,7 +309,7 @@ def payload_of_a_sender_that_is_not_traced(t):
                    for x in lines_of(read(out))))
 
 
-@case()
+@case(root=ROOT)
 def payload_needs_a_privilege(t):
     """Who may trace may not therefore read what others say."""
     os.chmod(t.dir, 0o777)
@@ -317,3 +320,8 @@ def payload_needs_a_privilege(t):
     t.ok("the command was not run", not os.path.exists(ran))
     t.run(nobody(["bpf", "perfmon", "sys_ptrace"], argv))
     t.ok("the command was run", os.path.exists(ran))
+    ran = t.path("ran by a user")
+    argv = [with_capabilities(t, "cap_bpf,cap_perfmon,cap_sys_ptrace"), *argv[1:-1], ran]
+    r = t.run(argv, expect=1, **USER)
+    t.ok("one line on stderr", r.err.count(b"\n") == 1 and b"--payload" in r.err, repr(r.err))
+    t.ok("the command was not run for a user", not os.path.exists(ran))
