@@ -111,7 +111,7 @@ def container_by_pid(t, mechanism):
     flows = [f for f in r["flows"] if f["mechanism"] == notify and
              f["src"].get("pid") == kids["send-0"]]
     t.equal("receivers", {kids["recv-0"]}, {f["dst"].get("pid") for f in flows})
-    t.ok("messages", sum(f["messages"] for f in flows) > 200, str(flows))
+    t.ok("messages", sum(f["messages"] for f in flows) > 20, str(flows))
     names = {c["name"] for c in r["channels"] if c["mechanism"] == mechanism}
     begins = {"fifo": t.path("inside") + "/", "unix-stream": f"unix:{t.path('inside')}/",
               "tcp": "tcp:127.0.0.1:", "posix-mq": "/ipcspy-demo", "sysv-msg": "msg:",

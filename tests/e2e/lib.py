@@ -207,6 +207,8 @@ class T:
 
     def cleanup(self):
         for p in self.background:
+            if p.argv[0] == self.demo:
+                end_demo(p)
             kill_group(p)
             for f in p.files:
                 f.close()
@@ -254,6 +256,16 @@ class T:
 def difference(a, b):
     """What of the dictionary a is not so in b."""
     return {k: v for k, v in a.items() if k not in b or b[k] != v}
+
+
+def end_demo(p):
+    """A workload that is asked to end removes its queues and semaphores, which later cases
+    would find left behind."""
+    try:
+        os.killpg(p.pid, signal.SIGTERM)
+        p.wait(2)
+    except (ProcessLookupError, subprocess.TimeoutExpired):
+        pass
 
 
 def kill_group(p):
