@@ -207,7 +207,8 @@ static void put_outside(struct strbuf *sb, const struct graph *g, const struct w
 				"signal that one of its children has ended");
 	else if (w->kind == WAIT_POLL)
 		strbuf_puts(sb,
-			    "for what comes from outside, or for a timer or device: it is idle");
+			    "for what comes from outside, or for a signal, timer or device: it is "
+			    "idle as far as can be seen");
 	else if (w->kind == WAIT_CHILD)
 		strbuf_puts(sb, w->task && w->task->traces
 					? "or for what those do that it traces"
