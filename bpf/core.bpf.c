@@ -26,8 +26,7 @@ static __always_inline void dispatch(void *ctx, void *progs, __u32 fam)
 #define TASK_INTERRUPTIBLE 1
 #define PF_EXITING         0x4
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+static __always_inline int enter(void *ctx, struct pt_regs *regs, long nr)
 {
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -47,8 +46,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+static __always_inline int leave(void *ctx, struct pt_regs *regs)
 {
 	__u64 nr = SYS_NR(regs);
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
@@ -65,6 +63,66 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 	dispatch(ctx, &exit_progs, fam);
 	return 0;
+}
+
+/*
+ * Where tasks can be preempted at these hooks, one of them keeps a program from running for
+ * the next one on its processor: those above go on as programs that forbid it, and what
+ * comes in their first and last instructions is caught by a second pair, that looks whether
+ * the first one was there. By tid; who has another's place is told twice, or missed.
+ */
+#define MET       (1 << 16)
+#define MET_ENTER 1
+#define MET_LEAVE 2
+__u8 met[MET];
+
+static __always_inline __u8 *met_mark(void)
+{
+	return &met[bpf_get_current_task_btf()->pid & (MET - 1)];
+}
+
+static __always_inline void meet(__u8 where)
+{
+	if (cfg.steady_calls)
+		*met_mark() = where;
+}
+
+static __always_inline bool was_met(__u8 where)
+{
+	__u8 *mark = met_mark();
+
+	if (*mark == where) {
+		*mark = 0;
+		return true;
+	}
+	count_lost(LOST_CAUGHT);
+	return false;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long nr)
+{
+	meet(MET_ENTER);
+	return enter(ctx, regs, nr);
+}
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(sys_enter_again, struct pt_regs *regs, long nr)
+{
+	return was_met(MET_ENTER) ? 0 : enter(ctx, regs, nr);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	meet(MET_LEAVE);
+	return leave(ctx, regs);
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(sys_exit_again, struct pt_regs *regs, long ret)
+{
+	return was_met(MET_LEAVE) ? 0 : leave(ctx, regs);
 }
 
 /*

@@ -5,6 +5,7 @@
  * What a target creates is watched from that moment, so that a child or a
  * server that is no target itself is seen from its first byte.
  */
+#define STEADY_KSYMS
 #include "op.bpf.h"
 
 #define F_SETPIPE_SZ 1031
@@ -53,7 +54,7 @@ static __always_inline bool ctl_concerns(struct objref *o, bool *known, struct t
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_ctl, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_ctl, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -109,7 +110,7 @@ static __always_inline void ctl_pair(struct inflight *in, struct task_struct *ta
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_ctl, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_ctl, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);

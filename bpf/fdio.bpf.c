@@ -27,7 +27,7 @@ static __noinline void read_dest(struct user_addr *to, const volatile struct ipc
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_fdio, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -62,7 +62,7 @@ int BPF_PROG(enter_fdio, struct pt_regs *regs, long nr)
 		in->arg = SOCKADDR_MAX;
 	}
 	if (to.control >= CONTROL_MIN && o.family == AF_UNIX && (in->flags & OPF_TARGET))
-		bpf_tail_call_static(ctx, &enter_progs, FAM_PASS);
+		steady_tail_call(ctx, &enter_progs, FAM_PASS);
 	return 0;
 }
 
@@ -211,7 +211,7 @@ static __noinline bool emit_buf_payload(const struct inflight *in, const struct 
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_fdio, struct pt_regs *regs, long ret)
 {
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct msghdr_user m = {};
@@ -235,7 +235,7 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 		bpf_probe_read_user(&m, sizeof(m), (void *)in->buf);
 		emit_msg(in, &s, ret, &m);
 		if (ret >= 0 && m.controllen >= CONTROL_MIN && may_pass(in))
-			bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
+			steady_tail_call(ctx, &exit_progs, FAM_PASS);
 		return 0;
 	}
 	if (wants_fingerprint(in, &s)) {
@@ -258,7 +258,7 @@ int BPF_PROG(exit_fdio, struct pt_regs *regs, long ret)
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_mmsg, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_mmsg, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -313,7 +313,7 @@ static long mmsg_one(__u32 i, void *arg)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 {
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct mmsg_walk w = {};
@@ -328,6 +328,6 @@ int BPF_PROG(exit_mmsg, struct pt_regs *regs, long ret)
 	w.cnt = ret > UIO_MAXIOV ? UIO_MAXIOV : ret;
 	bpf_loop(w.cnt, mmsg_one, &w, 0);
 	if (may_pass(in))
-		bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
+		steady_tail_call(ctx, &exit_progs, FAM_PASS);
 	return 0;
 }

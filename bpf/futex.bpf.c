@@ -111,7 +111,7 @@ static __always_inline bool futex_parse(struct futex_call *c, struct pt_regs *re
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_futex, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_futex, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct word_cached *word;
@@ -193,7 +193,7 @@ static __always_inline bool returns_when_woken(struct pt_regs *regs, __u8 how)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_futex, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_futex, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task;
 	struct sample s = {};

@@ -47,6 +47,8 @@
 extern const volatile struct ipcspy_config cfg;
 extern const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS];
 
+#include "steady.bpf.h"
+
 /* A kernel object that carries communication, as found behind a descriptor. */
 struct objref {
 	__u64 id;   /* what the records call it */
@@ -190,8 +192,11 @@ __u8 watch_hint[WATCH_HINTS] __weak;
 __u64 passed[1 << PASSED_BITS] __weak;
 __u64 watch_cnt __weak; /* keys that became watched: each may make any of these wrong */
 
-/* Records lost per mechanism; then the counters below. */
-enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_URING, LOST_MAX };
+/*
+ * Records lost per mechanism; then the counters below. LOST_CAUGHT: calls that were not
+ * seen by the first program and so by the second.
+ */
+enum { LOST_COMPAT = MECH_MAX, LOST_TABLE, LOST_URING, LOST_CAUGHT, LOST_MAX };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LOST_MAX);

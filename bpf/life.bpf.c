@@ -57,7 +57,7 @@ static __always_inline bool in_cgroup(struct task_struct *task)
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+int HOOK_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	bool thread = child->tgid == parent->tgid;
 	struct task_ctx *pt = task_find(parent), *t;
@@ -100,7 +100,7 @@ static __always_inline struct task_ctx *target_by_filter(struct task_ctx *t,
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+int HOOK_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_ctx *t;
 
@@ -122,7 +122,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 /* prctl(PR_SET_NAME) and writes to /proc/PID/comm: the new name is told before it is set. */
 SEC("tp_btf/task_rename")
-int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
+int HOOK_PROG(on_rename, struct task_struct *task, const char *comm)
 {
 	struct task_ctx *t = task_find(task);
 	struct ev_proc *e;
@@ -185,7 +185,7 @@ static __always_inline void exit_emit(struct task_struct *task, bool last)
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+int HOOK_PROG(on_exit, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct task_ctx *t = task_find(task), *main_thread;
@@ -218,7 +218,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 /* Every task that is there: before anything else is told of them. */
 SEC("iter/task")
-int number_tasks(struct bpf_iter__task *ctx)
+int ITER_PROG(number_tasks, struct bpf_iter__task)
 {
 	struct task_struct *task = ctx->task;
 
@@ -237,7 +237,7 @@ struct {
 
 /* Marks every task of the targets and lists their processes. */
 SEC("iter/task")
-int mark_targets(struct bpf_iter__task *ctx)
+int ITER_PROG(mark_targets, struct bpf_iter__task)
 {
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = ctx->meta->seq;

@@ -12,7 +12,7 @@
 
 /* Every process. */
 SEC("iter/task")
-int look_procs(struct bpf_iter__task *ctx)
+int ITER_PROG(look_procs, struct bpf_iter__task)
 {
 	struct task_struct *task = ctx->task;
 	struct ev_proc e;
@@ -33,7 +33,7 @@ int look_procs(struct bpf_iter__task *ctx)
  * ipc/mqueue.c). Another name, or one that it had when it was opened, is another entry.
  */
 SEC("iter/task_file")
-int look_files(struct bpf_iter__task_file *ctx)
+int ITER_PROG(look_files, struct bpf_iter__task_file)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
@@ -231,7 +231,7 @@ static __always_inline bool is_told(struct task_struct *task)
 
 /* Every task: what it waits for, or that it runs. In a trace those that are of interest. */
 SEC("iter/task")
-int look_tasks(struct bpf_iter__task *ctx)
+int ITER_PROG(look_tasks, struct bpf_iter__task)
 {
 	struct task_struct *task = ctx->task;
 	struct scratch *s = get_scratch();

@@ -24,7 +24,7 @@ static __always_inline bool mq_object(struct objref *o, struct task_struct *task
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_mq, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_mq, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -79,7 +79,7 @@ static __always_inline __u64 notify_wanted(const struct inflight *in)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_mq, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_mq, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);

@@ -28,7 +28,7 @@ static __always_inline __u8 msgctl_op(__u32 cmd)
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_msg, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_msg, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -84,7 +84,7 @@ static __always_inline void msg_ctl_done(const struct inflight *in, __s32 ret)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_msg, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_msg, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);

@@ -119,7 +119,7 @@ static __always_inline void pass_control(struct pass_ctl *p, __u64 msg)
 
 /* A target sends: its receiver may use what is passed before this call returns. */
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_pass, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_pass, struct pt_regs *regs, long nr)
 {
 	struct pass_ctl ctl = {.flags = PASSF_TARGET | PASS_WATCH};
 
@@ -129,7 +129,7 @@ int BPF_PROG(enter_pass, struct pt_regs *regs, long nr)
 
 /* The call has just been told of: what it was is still parked. */
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_pass, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_pass, struct pt_regs *regs, long ret)
 {
 	struct task_ctx *t = task_find(bpf_get_current_task_btf());
 	struct pass_ctl ctl = {};

@@ -68,7 +68,7 @@ static __always_inline void semctl_parse(struct sem_call *c, struct pt_regs *reg
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_sem, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_sem, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -112,7 +112,7 @@ static __always_inline void sem_got(const struct inflight *in, struct task_struc
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_sem, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_sem, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);

@@ -134,7 +134,7 @@ static __always_inline bool shm_ignored(struct task_struct *task)
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_shm, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_shm, struct pt_regs *regs, long nr)
 {
 	__u8 how = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].how;
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -207,7 +207,7 @@ GLOBAL int file_resized(__u32 fd)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_shm, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_shm, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u8 how = syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)].how;
@@ -248,7 +248,7 @@ int BPF_PROG(exit_shm, struct pt_regs *regs, long ret)
 
 /* Every mapping of a target, and every other of what targets map, as snap_files() does. */
 SEC("iter/task_vma")
-int snap_maps(struct bpf_iter__task_vma *ctx)
+int ITER_PROG(snap_maps, struct bpf_iter__task_vma)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;

@@ -344,7 +344,7 @@ static __always_inline void enter_wait_signal(struct task_struct *task, struct t
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_signal, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_signal, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -389,7 +389,7 @@ static __always_inline void send_failed(struct inflight *in, struct task_struct 
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_signal, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_signal, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct inflight *in = op_end(task_find(task), SYS_NR(regs));
@@ -459,7 +459,7 @@ extern volatile __u32 snap_obj_flags;
  * the process's, every other thread its own.
  */
 SEC("iter/task")
-int snap_signals(struct bpf_iter__task *ctx)
+int ITER_PROG(snap_signals, struct bpf_iter__task)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;

@@ -31,7 +31,7 @@ static __always_inline __u16 file_refs(struct file *file)
 }
 
 SEC("iter/task_file")
-int snap_files(struct bpf_iter__task_file *ctx)
+int ITER_PROG(snap_files, struct bpf_iter__task_file)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
@@ -263,7 +263,7 @@ static __always_inline bool tell_inflight(struct seq_file *seq, struct task_stru
 }
 
 SEC("iter/task")
-int snap_tasks(struct bpf_iter__task *ctx)
+int ITER_PROG(snap_tasks, struct bpf_iter__task)
 {
 	struct task_struct *task = ctx->task;
 	struct scratch *s = get_scratch();

@@ -9,7 +9,7 @@
 #include "splice.bpf.h"
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_splice, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_splice, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -61,7 +61,7 @@ static __always_inline void emit_side(struct inflight *in, const struct objref *
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_splice, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_splice, struct pt_regs *regs, long ret)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[SYS_NR(regs) & (IPCSPY_NR_SYSCALLS - 1)];
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));

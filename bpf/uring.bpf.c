@@ -154,14 +154,14 @@ static __always_inline int uring_submit(__u64 req)
 }
 
 SEC("?tp_btf/io_uring_submit_req")
-int BPF_PROG(uring_submit_req, struct io_kiocb *req)
+int HOOK_PROG(uring_submit_req, struct io_kiocb *req)
 {
 	return uring_submit(address_of(req));
 }
 
 /* Its name until 6.3. */
 SEC("?tp_btf/io_uring_submit_sqe")
-int BPF_PROG(uring_submit_sqe, struct io_kiocb *req)
+int HOOK_PROG(uring_submit_sqe, struct io_kiocb *req)
 {
 	return uring_submit(address_of(req));
 }

@@ -275,22 +275,22 @@ static __always_inline int uring_complete(__u64 ring, __u64 req, __u64 user_data
 }
 
 SEC("?tp_btf/io_uring_complete")
-int BPF_PROG(uring_complete_cqe, struct io_ring_ctx *ring, __u64 req, struct io_uring_cqe *cqe)
+int HOOK_PROG(uring_complete_cqe, struct io_ring_ctx *ring, __u64 req, struct io_uring_cqe *cqe)
 {
 	return uring_complete(address_of(ring), req, cqe->user_data, cqe->res, cqe->flags);
 }
 
 /* Its arguments until 6.15. */
 SEC("?tp_btf/io_uring_complete")
-int BPF_PROG(uring_complete_res, __u64 ring, __u64 req, __u64 user_data, int res,
-	     unsigned int cflags)
+int HOOK_PROG(uring_complete_res, __u64 ring, __u64 req, __u64 user_data, int res,
+	      unsigned int cflags)
 {
 	return uring_complete(ring, req, user_data, res, cflags);
 }
 
 /* A completion that found no room in the queue: which request's is not told. */
 SEC("?tp_btf/io_uring_cqe_overflow")
-int BPF_PROG(uring_overflow)
+int HOOK_PROG(uring_overflow)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 

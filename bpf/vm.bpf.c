@@ -91,7 +91,7 @@ static __always_inline bool vm_admit(struct objref *o, struct task_struct *task,
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_vm, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_vm, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -144,7 +144,7 @@ static long iov_add(__u32 i, void *arg)
 #define UIO_MAXIOV 1024
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_vm, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_vm, struct pt_regs *regs, long ret)
 {
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct iov_room room = {};
@@ -165,6 +165,6 @@ int BPF_PROG(exit_vm, struct pt_regs *regs, long ret)
 	}
 	op_emit_vals(in, &in->a, &s, in->op, ret, 0, control, room.bytes);
 	if (in->how == VM_PIDFD && got >= 0)
-		bpf_tail_call_static(ctx, &exit_progs, FAM_PASS);
+		steady_tail_call(ctx, &exit_progs, FAM_PASS);
 	return 0;
 }

@@ -19,7 +19,7 @@ static __always_inline void futex_again(struct task_ctx *t, struct task_struct *
 }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(enter_wait, struct pt_regs *regs, long nr)
+int CALL_PROG(enter_wait, struct pt_regs *regs, long nr)
 {
 	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -39,7 +39,7 @@ int BPF_PROG(enter_wait, struct pt_regs *regs, long nr)
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(exit_wait, struct pt_regs *regs, long ret)
+int CALL_PROG(exit_wait, struct pt_regs *regs, long ret)
 {
 	struct inflight *in = op_end(task_find(bpf_get_current_task_btf()), SYS_NR(regs));
 	struct objref none = {};

@@ -173,9 +173,10 @@ struct ipcspy_config {
 	__u8 look;        /* one look at the machine, nothing is attached: look.bpf.c */
 	__u32 pid_ns_ino; /* of the caller's pid namespace; 0: the machine's, see pidns.bpf.h */
 	__u8 page_shift;  /* bytes of a page: 1 << page_shift */
-	__u8 pad;
+	__u8 steady;      /* programs can forbid preemption: steady.bpf.h */
 	__u16 payload_bytes; /* to be kept of each message, up to PAYLOAD_MAX; 0: none */
-	__u32 pad2;
+	__u8 steady_calls;    /* those at system calls have to */
+	__u8 pad[3];
 	__u64 glob_gaps; /* bit n: a star behind the first n elements */
 	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
 	__u64 cgroup_id; /* what is in it, or in one inside it, is a target; 0: no such filter */

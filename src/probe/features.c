@@ -137,6 +137,18 @@ static void add_kernel(struct table *t)
 	    ok ? "" : "; 6.1 or newer is needed");
 }
 
+static void add_steady(struct table *t, const struct btf *btf)
+{
+	bool needed = steady_needed(btf), possible = steady_possible(btf);
+
+	add(t, "preemption", NEED_OPTIONAL, possible || !needed, "%s",
+	    !needed    ? "not within programs at system calls"
+	    : possible ? "programs at system calls forbid it; a call that is missed all the "
+			 "same is counted as untracked"
+		       : "programs at system calls cannot forbid it: calls are missed, and "
+			 "counted as untracked");
+}
+
 static void add_btf(struct table *t)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -160,6 +172,7 @@ static void add_btf(struct table *t)
 	add(t, "io_uring hooks", NEED_OPTIONAL, has_uring, "%s",
 	    has_uring ? "requests submitted through io_uring"
 		      : "what is sent and received through io_uring is not seen");
+	add_steady(t, btf);
 	btf__free(btf);
 }
 

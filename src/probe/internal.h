@@ -104,7 +104,12 @@ struct btf;
 bool uring_hooks(const struct btf *btf, struct uring_hooks *h);
 
 /* Before loading: takes the programs that fit this kernel. */
-void uring_select(struct probe *p);
+void uring_select(struct probe *p, const struct btf *btf);
+
+/* steady.c: whether programs at system calls can be preempted here, and whether they can forbid it.
+ */
+bool steady_needed(const struct btf *btf);
+bool steady_possible(const struct btf *btf);
 
 /* features.c: the capabilities that this process lacks, as text; "" none. */
 void missing_capabilities(char *buf, size_t len);

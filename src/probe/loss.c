@@ -48,24 +48,36 @@ static int read_counter(struct probe *p, __u32 i, __u64 *sum)
 	return err;
 }
 
-/*
- * Calls that the hooks did not see: a program that was preempted on a processor does not run
- * there again until it is done (bpf_prog_get_stats() in kernel/bpf/syscall.c). Seen on 7.3
- * and not on 6.18. Whose calls they were is not known.
- */
-static __u64 missed_calls(const struct probe *p)
-{
-	const struct bpf_program *hooks[] = {p->skel->progs.sys_enter, p->skel->progs.sys_exit};
-	__u64 sum = 0;
+/* Behind the mechanisms' counters, in the order of bpf/ipcspy.bpf.h. */
+static const __u32 others[] = {LOSSF_COMPAT, LOSSF_TABLE, LOSSF_URING};
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+#define LOST_CAUGHT (MECH_MAX + sizeof(others) / sizeof(others[0]))
+
+/*
+ * What the hooks did not see: a program that was preempted on a processor does not run
+ * there again until it is done (bpf_prog_get_stats() in kernel/bpf/syscall.c). Whose calls
+ * they were is not known. What the second programs of a hook miss, the first ones had.
+ */
+static int missed_runs(struct probe *p, __u64 *sum)
+{
+	struct bpf_program *prog;
+	__u64 caught;
+	int err = read_counter(p, LOST_CAUGHT, &caught);
+
+	*sum = 0;
+	if (err)
+		return err;
+	bpf_object__for_each_program (prog, p->skel->obj) {
 		struct bpf_prog_info info = {0};
 		__u32 len = sizeof(info);
 
-		if (!bpf_obj_get_info_by_fd(bpf_program__fd(hooks[i]), &info, &len))
-			sum += info.recursion_misses;
+		if (bpf_program__autoload(prog) && prog != p->skel->progs.sys_enter_again &&
+		    prog != p->skel->progs.sys_exit_again &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			*sum += info.recursion_misses;
 	}
-	return sum;
+	*sum -= caught < *sum ? caught : *sum;
+	return 0;
 }
 
 static int emit_channels(struct probe *p)
@@ -91,18 +103,16 @@ static int emit_channels(struct probe *p)
 
 int loss_emit(struct probe *p)
 {
-	/* the counters behind the mechanisms, in the order of bpf/ipcspy.bpf.h */
-	static const __u32 others[] = {LOSSF_COMPAT, LOSSF_TABLE, LOSSF_URING};
-	const __u32 all = MECH_MAX + sizeof(others) / sizeof(others[0]);
-	__u64 n, total = 0;
-	int err;
+	__u64 n, missed, total = 0;
+	int err = missed_runs(p, &missed);
 
-	for (__u32 i = 0; i < all; i++) {
-		err = read_counter(p, i, &n);
+	for (__u32 i = 0; i < LOST_CAUGHT; i++) {
+		if (!err)
+			err = read_counter(p, i, &n);
 		if (err)
 			return probe_fail(p, err, "cannot read the loss counters");
 		if (i >= MECH_MAX && others[i - MECH_MAX] == LOSSF_TABLE)
-			n += missed_calls(p);
+			n += missed;
 		if (!n)
 			continue;
 		if (i < MECH_MAX)

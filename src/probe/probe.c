@@ -3,6 +3,7 @@
 #include "probe/internal.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <signal.h>
@@ -247,6 +248,22 @@ static int prepare_trace(struct probe *p, const struct probe_opts *opts)
 	return err;
 }
 
+/* What of the kernel side depends on what this kernel has. */
+static void fit_kernel(struct probe *p)
+{
+	struct ipcspy_config *cfg = (struct ipcspy_config *)&p->skel->rodata->cfg;
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (libbpf_get_error(btf))
+		return; /* loading will say what is wrong */
+	uring_select(p, btf);
+	cfg->steady = steady_possible(btf);
+	cfg->steady_calls = cfg->steady && steady_needed(btf);
+	bpf_program__set_autoload(p->skel->progs.sys_enter_again, cfg->steady_calls);
+	bpf_program__set_autoload(p->skel->progs.sys_exit_again, cfg->steady_calls);
+	btf__free(btf);
+}
+
 int probe_new(struct probe **out, const struct probe_opts *opts)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -279,7 +296,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	p->stats.ring_bytes = ring_size(opts->look ? 1 : opts->ring_bytes);
 	bpf_map__set_max_entries(p->skel->maps.events, p->stats.ring_bytes);
 	if (!opts->look)
-		uring_select(p);
+		fit_kernel(p);
 	look_select(p);
 	if (p->pid_ns_ino)
 		bpf_map__set_max_entries(p->skel->maps.pid_numbers, PID_NUMBERS / 2);

@@ -33,19 +33,15 @@ bool uring_hooks(const struct btf *btf, struct uring_hooks *h)
 	return (h->submit_req || h->submit_sqe) && (h->complete_cqe || h->complete_res);
 }
 
-void uring_select(struct probe *p)
+void uring_select(struct probe *p, const struct btf *btf)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	struct uring_hooks h;
 
-	if (libbpf_get_error(btf))
-		return; /* loading will say what is wrong */
-	if (uring_hooks(btf, &h)) {
-		bpf_program__set_autoload(p->skel->progs.uring_submit_req, h.submit_req);
-		bpf_program__set_autoload(p->skel->progs.uring_submit_sqe, h.submit_sqe);
-		bpf_program__set_autoload(p->skel->progs.uring_complete_cqe, h.complete_cqe);
-		bpf_program__set_autoload(p->skel->progs.uring_complete_res, h.complete_res);
-		bpf_program__set_autoload(p->skel->progs.uring_overflow, h.overflow);
-	}
-	btf__free(btf);
+	if (!uring_hooks(btf, &h))
+		return;
+	bpf_program__set_autoload(p->skel->progs.uring_submit_req, h.submit_req);
+	bpf_program__set_autoload(p->skel->progs.uring_submit_sqe, h.submit_sqe);
+	bpf_program__set_autoload(p->skel->progs.uring_complete_cqe, h.complete_cqe);
+	bpf_program__set_autoload(p->skel->progs.uring_complete_res, h.complete_res);
+	bpf_program__set_autoload(p->skel->progs.uring_overflow, h.overflow);
 }
