@@ -95,6 +95,31 @@ void missing_capabilities(char *buf, size_t len)
 			at += snprintf(buf + at, len - at, "%s%s", at ? " and " : "", caps[i].name);
 }
 
+/* What programs need beyond hooks: a type or function of the kernel, and since when it is there. */
+static const struct {
+	const char *name;
+	unsigned int kind; /* BTF_KIND_* */
+	const char *what;
+} needs[] = {
+	{"bpf_task_storage_get", BTF_KIND_FUNC, "storage of tasks for BPF programs (Linux 5.11)"},
+	{"bpf_iter__task_vma", BTF_KIND_STRUCT, "BPF iterators over memory maps (Linux 5.12)"},
+	{"bpf_loop", BTF_KIND_FUNC, "bpf_loop() for BPF programs (Linux 5.17)"},
+};
+
+const char *missing_feature(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const char *what = NULL;
+
+	if (libbpf_get_error(btf))
+		return NULL;
+	for (size_t i = 0; !what && i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (btf__find_by_name_kind(btf, needs[i].name, needs[i].kind) <= 0)
+			what = needs[i].what;
+	btf__free(btf);
+	return what;
+}
+
 static const struct {
 	const char *row, *type;
 	enum probe_need need;

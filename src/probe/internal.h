@@ -111,6 +111,9 @@ void uring_select(struct probe *p, const struct btf *btf);
 bool steady_needed(const struct btf *btf);
 bool steady_possible(const struct btf *btf);
 
+/* features.c: what programs need and this kernel has not, NULL nothing that is known of. */
+const char *missing_feature(void);
+
 /* features.c: the capabilities that this process lacks, as text; "" none. */
 void missing_capabilities(char *buf, size_t len);
 /* features.c: whether it may look into other processes' memory. */

@@ -153,6 +153,7 @@ static int set_families(struct probe *p)
 
 static int load_failed(struct probe *p, int err)
 {
+	const char *feature;
 	char caps[64];
 
 	missing_capabilities(caps, sizeof(caps));
@@ -167,6 +168,10 @@ static int load_failed(struct probe *p, int err)
 		return probe_fail(p, err,
 				  "the kernel refuses BPF programs (lockdown or a security "
 				  "module); 'ipcspy doctor' tells more");
+	feature = missing_feature();
+	if (feature)
+		return probe_fail(p, -EOPNOTSUPP,
+				  "this kernel has no %s; Linux 6.1 or newer is needed", feature);
 	return probe_fail(p, -EOPNOTSUPP, "the kernel rejects the BPF programs: %s",
 			  complaint[0] ? complaint : strerror(-err));
 }

@@ -37,13 +37,13 @@ def initramfs(path, programs, busybox, files):
     shutil.rmtree(root)
 
 
-def boot(arch, kernel, initrd, console, timeout):
+def boot(arch, kernel, initrd, console, timeout, append=""):
     """Runs it to its end or the timeout. The console's output goes to a file. Returns why
     it did not end by itself, or None: what it did is for the file to say."""
     argv = MACHINES[arch] + [
         "-accel", "tcg", "-smp", "2", "-m", "768M", "-nodefaults", "-nographic", "-serial",
         "stdio", "-no-reboot", "-kernel", kernel, "-initrd", initrd, "-append",
-        f"console={CONSOLES[arch]} quiet loglevel=4 panic=-1 oops=panic mitigations=off"]
+        f"console={CONSOLES[arch]} quiet loglevel=4 panic=-1 oops=panic mitigations=off {append}"]
     with open(console, "wb") as out:
         try:
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
