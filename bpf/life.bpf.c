@@ -149,7 +149,7 @@ __u32 moved_in; /* how often processes came into the filter's group */
  * user space: its other threads, what it holds, and what it waits for.
  */
 SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(on_cgroup, struct cgroup *dst, const char *path, struct task_struct *task)
+int HOOK_PROG(on_cgroup, struct cgroup *dst, const char *path, struct task_struct *task)
 {
 	if (cgroup_matches(dst))
 		__sync_fetch_and_add(&moved_in, 1);
