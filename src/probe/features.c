@@ -167,7 +167,7 @@ static void add_steady(struct table *t, const struct btf *btf)
 	bool needed = steady_needed(btf), possible = steady_possible(btf);
 
 	add(t, "preemption", NEED_OPTIONAL, possible || !needed, "%s",
-	    !needed    ? "not within programs at system calls"
+	    !needed    ? "programs at system calls run in one go"
 	    : possible ? "programs at system calls forbid it; a call that is missed all the "
 			 "same is counted as untracked"
 		       : "programs at system calls cannot forbid it: calls are missed, and "
