@@ -164,18 +164,18 @@ struct ipcspy_object {
 #define PID_NUMBERS (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 
 struct ipcspy_config {
-	__u64 seed;       /* key of object ids */
-	__u32 self_tgid;  /* never traced; the machine's number */
-	__u32 mech_mask;  /* 1u << MECH_* */
-	__u8 all;         /* every process is a target */
-	__u8 follow;      /* children of targets are targets */
-	__u8 peers;       /* operations of others on watched channels count */
-	__u8 look;        /* one look at the machine, nothing is attached: look.bpf.c */
-	__u32 pid_ns_ino; /* of the caller's pid namespace; 0: the machine's, see pidns.bpf.h */
-	__u8 page_shift;  /* bytes of a page: 1 << page_shift */
-	__u8 steady;      /* programs can forbid preemption: steady.bpf.h */
+	__u64 seed;          /* key of object ids */
+	__u32 self_tgid;     /* never traced; the machine's number */
+	__u32 mech_mask;     /* 1u << MECH_* */
+	__u8 all;            /* every process is a target */
+	__u8 follow;         /* children of targets are targets */
+	__u8 peers;          /* operations of others on watched channels count */
+	__u8 look;           /* one look at the machine, nothing is attached: look.bpf.c */
+	__u32 pid_ns_ino;    /* of the caller's pid namespace; 0: the machine's, see pidns.bpf.h */
+	__u8 page_shift;     /* bytes of a page: 1 << page_shift */
+	__u8 steady;         /* programs can forbid preemption: steady.bpf.h */
 	__u16 payload_bytes; /* to be kept of each message, up to PAYLOAD_MAX; 0: none */
-	__u8 steady_calls;    /* those at system calls have to */
+	__u8 steady_calls;   /* those at system calls have to */
 	__u8 pad[3];
 	__u64 glob_gaps; /* bit n: a star behind the first n elements */
 	__u64 glob_end;  /* the bit of a whole match; 0: no filter by comm */
