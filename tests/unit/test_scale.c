@@ -10,7 +10,7 @@
 #include "analysis/findings.h"
 #include "scene.h"
 
-#define FEW   1000
+#define FEW   4000 /* more than what caches hold in either case */
 #define TIMES 8
 #define AT_MOST                                                                          \
 	(TIMES * TIMES / 2) /* of what is quadratic half; caches make it more than TIMES \
