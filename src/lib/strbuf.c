@@ -60,7 +60,7 @@ fail:
 
 void strbuf_put(struct strbuf *sb, const char *s, size_t len)
 {
-	if (!room(sb, len))
+	if (!len || !room(sb, len)) /* s may be NULL then */
 		return;
 	memcpy(sb->s + sb->len, s, len);
 	sb->len += len;
