@@ -59,7 +59,7 @@ static const char indexes_sql[] =
 	" s.pid AS src_pid, m.src_tid, s.comm AS src_comm, m.src_addr,"
 	" d.pid AS dst_pid, m.dst_tid, d.comm AS dst_comm, m.dst_addr,"
 	" m.bytes, m.latency_ns, m.send_blocked_ns, m.recv_blocked_ns, m.backlog, m.what,"
-	" m.payload"
+	" length(m.payload) AS payload_len, m.payload"
 	" FROM messages m JOIN channels c ON c.id = m.channel"
 	" LEFT JOIN processes s ON s.id = m.src LEFT JOIN processes d ON d.id = m.dst;"
 	"COMMIT";

@@ -250,8 +250,9 @@ def tshark_reads_packets(t):
     with open(packets, "rb") as f:
         data = f.read()
     t.ok("the column Info says who (Wireshark 4.2)", struct.pack(">HH", 36, 40)[:2] in data)
-    for what, broken in (("half a packet", data[:-30]), ("two lengths of a block",
-                                                         data[:-4] + b"\xfc\0\0\0")):
+    other = struct.pack("<I", struct.unpack("<I", data[-4:])[0] + 4)
+    for what, broken in (("half a packet", data[:-30]),
+                         ("two lengths of a block", data[:-4] + other)):
         with open(packets, "wb") as f:
             f.write(broken)
         r = t.run(["tshark", "-r", packets], expect=None)
