@@ -190,6 +190,12 @@ def scen_idle(t):
             (a["root"]["pid"], a["root"]["state"]))
 
 
+def named(pids, names):
+    """{name: pid} once all of them have the names they work under."""
+    got = {comm(pid): pid for pid in pids}
+    return got if set(got) == names else None
+
+
 @case()
 def scen_five_stages(t):
     """While it runs, whoever waits in a pipeline of five waits for the slow one in the middle,
@@ -197,8 +203,8 @@ def scen_five_stages(t):
     demo = ["pipeline", "--stages", "5", "-n", "800", "--receiver-delay", "50ms"]
     p = t.start([t.demo, *demo])
     kids = wait_for("five stages", lambda: len(children(p.pid)) == 5 and children(p.pid))
-    wait_for("they have their names", lambda: comm(kids[4]) == "consume")
-    name = {comm(k): k for k in kids}
+    stages = {"produce", "stage-1", "work", "stage-3", "consume"}
+    name = wait_for("they have their names", lambda: named(kids, stages))
     time.sleep(1.5)  # until the pipes are full
     for who in ("produce", "stage-1", "stage-3", "consume"):
         a = answer_asleep(t, name[who])
