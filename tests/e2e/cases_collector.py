@@ -155,7 +155,7 @@ def stopped_under_little(t):
 def stopped_under_much(t):
     """More than the buffer has room for: the workload is not held up, what was lost is
     counted, and what is left of the report is right."""
-    ended, r, path = stopped_trace(t, "pipe", "-n", 400000, "--size", 64, until_end=True)
+    ended, r, path = stopped_trace(t, "pipe", "-n", 1500000, "--size", 64, until_end=True)
     t.ok("the workload ended meanwhile", ended is not None)
     t.equal("exit status", 3, r.status, repr(r.err[-300:]))
     report, truth = r.report, load_truth(path)
