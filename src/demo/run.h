@@ -71,7 +71,7 @@ struct demo_flow {
 
 /* One message of one lane. The sender writes blocked_ns, the receiver the rest. */
 struct demo_sample {
-	uint64_t since_send_ns; /* from the sender's stamp to the end of the receive */
+	uint64_t since_send_ns; /* from the sender's stamp to the end of the receive (or handler) */
 	uint64_t blocked_ns;    /* that the sender slept meanwhile */
 	uint32_t flow_plus_1;   /* 0: not received (yet) */
 	uint32_t pad;

@@ -176,7 +176,7 @@ static size_t want(const struct worker *w, const struct port *p)
 
 /* Verifies the message at the start of p->buf and puts it on the board. */
 static int take_message(struct worker *w, struct port *p, const struct msg_header *h,
-			uint64_t end_ns)
+			uint64_t got_ns)
 {
 	struct demo_run *run = w->run;
 	const char *wrong = msg_check(&run->spec, p->buf, h->len);
@@ -204,7 +204,7 @@ static int take_message(struct worker *w, struct port *p, const struct msg_heade
 				"message %" PRIu64 " of sender %" PRIu32 " came twice", h->seq,
 				h->lane);
 	if (sample) {
-		sample->since_send_ns = end_ns - h->stamp_ns;
+		sample->since_send_ns = got_ns - h->stamp_ns;
 		sample->flow_plus_1 = (uint32_t)flow + 1;
 	}
 	run->flows[flow].messages++;
@@ -220,9 +220,11 @@ static int take_message(struct worker *w, struct port *p, const struct msg_heade
 	return 0;
 }
 
-/* Takes all messages that p->buf holds whole. start_ns, end_ns: of the call that brought the last.
+/*
+ * Takes all messages that p->buf holds whole. start_ns: of the call that brought the last;
+ * got_ns: when they were there.
  */
-static int take_all(struct worker *w, struct port *p, uint64_t start_ns, uint64_t end_ns)
+static int take_all(struct worker *w, struct port *p, uint64_t start_ns, uint64_t got_ns)
 {
 	const struct msg_spec *spec = &w->run->spec;
 	struct msg_header h;
@@ -242,7 +244,7 @@ static int take_all(struct worker *w, struct port *p, uint64_t start_ns, uint64_
 		if (first && h.stamp_ns > start_ns)
 			w->proc->recv.planned_ns += h.stamp_ns - start_ns;
 		first = false;
-		err = take_message(w, p, &h, end_ns);
+		err = take_message(w, p, &h, got_ns);
 		if (err)
 			return err;
 		p->have -= h.len;
@@ -291,5 +293,5 @@ int worker_recv(struct worker *w, struct port *p)
 	if (!p->ops->stream && p->have < MSG_HEADER_LEN)
 		return run_fail(w->run, -EBADMSG, "a message received from a %s is too short",
 				port_name(p));
-	return take_all(w, p, start_ns, end_ns);
+	return take_all(w, p, start_ns, p->got_ns ? p->got_ns : end_ns);
 }

@@ -47,6 +47,7 @@ struct port {
 	/* Receiving: bytes of messages not yet complete. Owned. */
 	uint8_t *buf;
 	size_t have;
+	uint64_t got_ns; /* when recv took it, where that is long before it returns; else 0 */
 	bool done;
 };
 

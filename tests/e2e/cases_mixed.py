@@ -50,10 +50,8 @@ def mixed(t):
             compare_part(t, report, part)
             if part["workload"] in MEMORY:
                 compare_memory(t, report, part)
-            # Nothing is queued in another process's memory. A signal is delivered before its
-            # handler runs and returns, behind which the workload's stamp is: among so many
-            # processes that is no measure; cases_signal.py has it alone.
-            if part["workload"] not in ("process-vm", "signal"):
+            # nothing is queued in another process's memory
+            if part["workload"] != "process-vm":
                 now[part["workload"]] = latency_misses(t, part_of(report, part), part)
         t.equal("mechanisms in the report", ALL, {c["mechanism"] for c in report["channels"]})
         off = {w: m for w, m in now.items() if m and (attempt == 0 or w in off)}

@@ -15,6 +15,25 @@ void scene_end(struct feed *f)
 	feed_snap(f, SNAPF_HOLDS | SNAPF_END, SEEN);
 }
 
+int scene_setup(void **state)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	static struct feed f;
+
+	feed_init(&f);
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		feed_proc(&f, 10 * (i + 1), names[i]);
+	scene_begin(&f);
+	*state = &f;
+	return 0;
+}
+
+int scene_teardown(void **state)
+{
+	feed_fini(*state);
+	return 0;
+}
+
 void scene_pipe(struct feed *f, uint64_t id, uint32_t writer, uint32_t reader)
 {
 	feed_pipe(f, id);

@@ -12,6 +12,10 @@
 
 #define SEEN (T0 + 2 * SEC)
 
+/* Of a cmocka test: *state is a feed of the processes a to d, 10 to 40, whose scene has begun. */
+int scene_setup(void **state);
+int scene_teardown(void **state);
+
 void scene_begin(struct feed *f);
 void scene_end(struct feed *f);
 

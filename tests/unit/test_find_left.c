@@ -11,24 +11,6 @@
 #define A 10
 #define B 20
 
-static int setup(void **state)
-{
-	static struct feed f;
-
-	feed_init(&f);
-	feed_proc(&f, A, "a");
-	feed_proc(&f, B, "b");
-	scene_begin(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	feed_fini(*state);
-	return 0;
-}
-
 static struct findings found;
 
 static void find(struct feed *f)
@@ -248,7 +230,7 @@ static void test_no_lines_of_sysvipc(void **state)
 	}
 }
 
-#define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 int main(void)
 {

@@ -13,26 +13,6 @@
 #define C 30
 #define D 40
 
-static int setup(void **state)
-{
-	static struct feed f;
-
-	feed_init(&f);
-	feed_proc(&f, A, "a");
-	feed_proc(&f, B, "b");
-	feed_proc(&f, C, "c");
-	feed_proc(&f, D, "d");
-	scene_begin(&f);
-	*state = &f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	feed_fini(*state);
-	return 0;
-}
-
 /* One finding of this kind and no other, about those tasks, in that order. */
 static void expect(struct feed *f, const char *kind, enum severity severity, const uint32_t *tids,
 		   size_t cnt, const char *text)
@@ -555,7 +535,7 @@ static void test_coalesced(void **state)
 	expect(f, "coalesced-signals", SEVERITY_INFO, tids, 1, "1 signal to signal:20");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void)
 {

@@ -16,25 +16,10 @@
 
 static struct graph graph;
 
-static int setup(void **state)
-{
-	static struct feed f;
-
-	feed_init(&f);
-	feed_proc(&f, A, "a");
-	feed_proc(&f, B, "b");
-	feed_proc(&f, C, "c");
-	feed_proc(&f, D, "d");
-	scene_begin(&f);
-	*state = &f;
-	return 0;
-}
-
 static int teardown(void **state)
 {
 	graph_fini(&graph);
-	feed_fini(*state);
-	return 0;
+	return scene_teardown(state);
 }
 
 static void build(struct feed *f)
@@ -641,7 +626,7 @@ static void test_ended_meanwhile(void **state)
 	assert_stuck(D, true);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, teardown)
 
 int main(void)
 {

@@ -13,23 +13,10 @@
 
 static struct graph graph;
 
-static int setup(void **state)
-{
-	static struct feed f;
-
-	feed_init(&f);
-	feed_proc(&f, A, "a");
-	feed_proc(&f, B, "b");
-	scene_begin(&f);
-	*state = &f;
-	return 0;
-}
-
 static int teardown(void **state)
 {
 	graph_fini(&graph);
-	feed_fini(*state);
-	return 0;
+	return scene_teardown(state);
 }
 
 static bool is_stuck(struct feed *f, uint32_t tid)
@@ -171,7 +158,7 @@ static void test_very_many_holders(void **state)
 	assert_int_equal(c->holders_left, 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, scene_setup, teardown)
 
 int main(void)
 {
