@@ -173,15 +173,22 @@ static __always_inline struct task_ctx *described(struct task_ctx *t, struct tas
 	return t;
 }
 
-/* The first signal of a call counts the call; the others of kill(0) or kill(-pgid) do not. */
-static __always_inline bool counts_call(struct task_ctx *t, struct task_struct *self)
+/*
+ * The first signal of a call counts the call, and began with it: the kernel traces a
+ * signal only when it has woken the receiver. The others of kill(0) or kill(-pgid) do not.
+ */
+static __always_inline bool counts_call(struct ev_op *op, struct task_ctx *t,
+					struct task_struct *self)
 {
 	if (!sending_call(self))
 		return false;
 	if (!t || !t->in.active || t->in.op != OP_SEND ||
 	    syscalls[t->in.nr & (IPCSPY_NR_SYSCALLS - 1)].fam != FAM_SIGNAL)
 		return true;
-	return !t->in.arg++;
+	if (t->in.arg++)
+		return false;
+	op->enter_ns = t->in.enter_ns;
+	return true;
 }
 
 SEC("tp_btf/signal_generate")
@@ -220,7 +227,7 @@ int BPF_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_stru
 	e->op.hdr.pid = sent ? self->tgid : task->tgid;
 	e->op.hdr.tid = sent ? self->pid : 0;
 	e->op.hdr.flags = OPF_VALS | ((sent ? from_target : to_target) ? OPF_TARGET : 0) |
-			  (sent && counts_call(from, self) ? 0 : OPF_MORE);
+			  (sent && counts_call(&e->op, from, self) ? 0 : OPF_MORE);
 	e->op.ret = result == SIGNAL_OVERFLOW ? -EAGAIN : 0;
 	e->vals.v[0] = signo_and_code(sig, code);
 	e->vals.v[1] = (__u32)task->pid | (__u64)(result & 0xf) << 32 | (group ? SIGV_GROUP : 0) |
