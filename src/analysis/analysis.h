@@ -40,7 +40,7 @@ const char *verdict_name(enum verdict_kind kind);
  * can receive from the channel, for a receive those that can send. Fills at
  * most max entries (no process twice) and returns how many there are.
  */
-size_t waits_for(const struct model *m, const struct inflight *i, struct proc **out, size_t max);
+size_t waits_for(const struct inflight *i, struct proc **out, size_t max);
 
 /* True when the operation belongs in "blocked now": asleep, and not merely idle in poll. */
 bool inflight_is_blocked(const struct inflight *i);

@@ -6,13 +6,15 @@
 struct set {
 	struct proc **out;
 	size_t max, cnt;
+	const struct proc *last; /* descriptors come process by process */
 };
 
 static void set_add(struct set *s, struct proc *p)
 {
-	size_t i, known = s->cnt < s->max ? s->cnt : s->max;
-
-	for (i = 0; i < known; i++)
+	if (p == s->last)
+		return;
+	s->last = p;
+	for (size_t i = 0; i < s->cnt && i < s->max; i++)
 		if (s->out[i] == p)
 			return;
 	if (s->cnt < s->max)
@@ -38,11 +40,10 @@ static void collect(const struct inflight *i, struct set *s, bool self)
 			set_add(s, ep->proc);
 }
 
-size_t waits_for(const struct model *m, const struct inflight *i, struct proc **out, size_t max)
+size_t waits_for(const struct inflight *i, struct proc **out, size_t max)
 {
-	struct set s = {out, max, 0};
+	struct set s = {.out = out, .max = max};
 
-	(void)m;
 	if (!i->chan || i->op == OP_ACCEPT || chan_shape(i->chan) == SHAPE_INBOX)
 		return 0;
 	if (i->owner && !i->owner->exited) {

@@ -155,14 +155,14 @@ static int folded_op(struct exporter *x, const struct operation *op)
 	return add(f, op->ev->blocked_ns);
 }
 
-static int add_inflight(struct folded *f, const struct model *m, const struct inflight *i)
+static int add_inflight(struct folded *f, const struct inflight *i)
 {
 	struct proc *peers[PEERS_MAX];
 	size_t cnt;
 
 	if (!i->chan)
 		return 0;
-	cnt = waits_for(m, i, peers, PEERS_MAX);
+	cnt = waits_for(i, peers, PEERS_MAX);
 	begin_stack(f, i->proc, i->chan, i->op);
 	for (size_t k = 0; k < cnt && k < PEERS_MAX; k++) {
 		if (k)
@@ -181,7 +181,7 @@ static int folded_end(struct exporter *x, const struct model *m)
 	int err = walk_blocked(&blocked, m);
 
 	for (size_t i = 0; !err && i < blocked.cnt; i++)
-		err = add_inflight(f, m, blocked.v[i]);
+		err = add_inflight(f, blocked.v[i]);
 	walk_fini(&blocked);
 	for (size_t i = 0; !err && i < f->cnt; i++) {
 		strbuf_puts(sink_buf(x->out), f->stacks[i].text);

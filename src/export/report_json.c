@@ -363,11 +363,10 @@ static void put_conversation(struct json *j, const struct conversation *c)
 	json_end(j);
 }
 
-static void put_waits_for(struct json *j, const struct model *m, const struct inflight *i,
-			  const struct walk *states)
+static void put_waits_for(struct json *j, const struct inflight *i, const struct walk *states)
 {
 	struct proc *on[WAITS_FOR_MAX];
-	size_t cnt = waits_for(m, i, on, WAITS_FOR_MAX);
+	size_t cnt = waits_for(i, on, WAITS_FOR_MAX);
 
 	json_array(j, "waits_for");
 	for (size_t k = 0; k < cnt && k < WAITS_FOR_MAX; k++) {
@@ -379,8 +378,7 @@ static void put_waits_for(struct json *j, const struct model *m, const struct in
 	json_end(j);
 }
 
-static void put_blocked(struct json *j, const struct model *m, const struct inflight *i,
-			const struct walk *states)
+static void put_blocked(struct json *j, const struct inflight *i, const struct walk *states)
 {
 	char buf[32];
 
@@ -397,7 +395,7 @@ static void put_blocked(struct json *j, const struct model *m, const struct infl
 	json_str(j, "mechanism", mech_name(i->mech));
 	json_u64(j, "for_ns", blocked_for_ns(i));
 	json_bool(j, "before_attach", i->before_attach);
-	put_waits_for(j, m, i, states);
+	put_waits_for(j, i, states);
 	json_end(j);
 }
 
@@ -501,7 +499,7 @@ static void put_rows(struct json *j, const struct model *m, const struct rows *r
 
 	json_array(j, "blocked_now");
 	for (size_t i = 0; i < r->blocked.cnt; i++)
-		put_blocked(j, m, r->blocked.v[i], &r->states);
+		put_blocked(j, r->blocked.v[i], &r->states);
 	json_end(j);
 }
 

@@ -81,7 +81,7 @@ static enum style cell_waits_for(struct strbuf *cell, const void *row, const voi
 	const struct inflight *i = row;
 	const struct view *v = arg;
 	struct proc *on[NAMED_MAX];
-	size_t cnt = waits_for(v->m, i, on, NAMED_MAX);
+	size_t cnt = waits_for(i, on, NAMED_MAX);
 
 	for (size_t k = 0; k < cnt && k < NAMED_MAX; k++) {
 		if (k)
@@ -112,7 +112,7 @@ static enum rank rank_of(const struct view *v, const struct inflight *i)
 		return RANK_SENDER;
 	if (i->owner)
 		return RANK_CHAIN;
-	cnt = waits_for(v->m, i, on, NAMED_MAX);
+	cnt = waits_for(i, on, NAMED_MAX);
 	for (size_t k = 0; k < cnt && k < NAMED_MAX; k++)
 		if (on[k] == i->proc || strcmp(proc_state(&v->states, on[k]), "blocked") == 0)
 			return RANK_CHAIN;

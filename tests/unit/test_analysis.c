@@ -152,7 +152,7 @@ static size_t ask(struct feed *f, uint32_t pid, struct proc **out)
 {
 	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
 		if (i->proc->pid == pid)
-			return waits_for(f->m, i, out, 4);
+			return waits_for(i, out, 4);
 	fail();
 	return 0;
 }
@@ -232,7 +232,25 @@ static void test_socket_waits_for_the_other_side(void **state)
 	assert_int_equal(who[1]->pid, D);
 	/* More than fit: told, not written. */
 	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
-		assert_int_equal(waits_for(f->m, i, who, 1), 2);
+		assert_int_equal(waits_for(i, who, 1), 2);
+}
+
+/* Any of them may have several descriptors of it. */
+static void test_many_are_counted_once_each(void **state)
+{
+	struct feed *f = *state;
+	struct proc *who[2];
+
+	feed_pipe(f, 1);
+	feed_snap(f, SNAPF_HOLDS, T0 + SEC);
+	feed_inflight(f, MECH_PIPE, OP_RECV, 1, A, T0, T0 + SEC, SEC);
+	feed_hold(f, 1, A, HOLDF_READ);
+	for (uint32_t pid = B; pid <= D; pid += 10)
+		for (int i = 0; i < 3; i++)
+			feed_hold(f, 1, pid, HOLDF_WRITE);
+	feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + SEC);
+	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
+		assert_int_equal(waits_for(i, who, 2), 3);
 }
 
 /* Without a snapshot of holders: those that used the channel. */
@@ -269,6 +287,7 @@ int main(void)
 		T(test_deadlock),
 		T(test_leak),
 		T(test_socket_waits_for_the_other_side),
+		T(test_many_are_counted_once_each),
 		T(test_waits_by_use),
 	};
 

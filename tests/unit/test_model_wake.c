@@ -332,10 +332,8 @@ static void test_lock_owner(void **state)
 	feed_snap(f, 0, T0 + SEC);
 	feed_raw(f, &i);
 	feed_snap(f, SNAPF_END, T0 + SEC);
-	assert_int_equal(waits_for(f->m,
-				   list_first(model_inflight(f->m), struct inflight, in_model), who,
-				   2),
-			 1);
+	assert_int_equal(
+		waits_for(list_first(model_inflight(f->m), struct inflight, in_model), who, 2), 1);
 	assert_int_equal(who[0]->pid, C);
 }
 
