@@ -52,7 +52,8 @@ static void add_users(struct open_span *o, const struct blocked *bl, bool moved,
 			sleep_cause(o, ep->proc, 0);
 }
 
-void blame_add_causes(struct open_span *o, const struct blocked *bl)
+/* Those that used or hold the other end, where nobody is known to have ended the sleep. */
+static void add_causes(struct open_span *o, const struct blocked *bl)
 {
 	add_users(o, bl, true, false);
 	if (!o->cause_cnt)
@@ -109,7 +110,7 @@ void blame_on_blocked(void *arg, const struct blocked *bl)
 		return;
 	}
 	if (bl->chan)
-		blame_add_causes(&o, bl);
+		add_causes(&o, bl);
 	if (b->pending_cnt == PENDING)
 		sleep_settle_pending(b, 0);
 	if (b->pending_cnt == PENDING) /* cannot be: settling takes at least one */

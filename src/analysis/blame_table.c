@@ -5,11 +5,41 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "analysis/analysis.h"
 #include "analysis/ends.h"
 #include "analysis/sleeps.h"
 #include "lib/vec.h"
 
 #define WORTH_SHARE 10 /* percent of the time observed that others must have waited */
+#define HELPERS_MAX 64 /* of those who could end one sleep that are looked at */
+
+static bool is_among(struct proc *const *v, size_t cnt, const struct proc *p)
+{
+	while (cnt && v[cnt - 1] != p)
+		cnt--;
+	return cnt;
+}
+
+/*
+ * Who could end a sleep now: before others, who has moved something there. Those who are gone, or
+ * have closed their end, can not.
+ */
+static void add_helpers(struct open_span *o, const struct blocked *bl, const struct inflight *i)
+{
+	struct proc *on[HELPERS_MAX];
+	size_t cnt = waits_for(i, on, HELPERS_MAX);
+
+	if (cnt > HELPERS_MAX)
+		cnt = HELPERS_MAX;
+	list_for_each (ep, &bl->chan->endpoints, struct endpoint, in_chan)
+		if (ep->messages && endpoint_is_opposite(bl->chan, bl->role, bl->side, ep) &&
+		    is_among(on, cnt, ep->proc))
+			sleep_cause(o, ep->proc, 0);
+	if (o->cause_cnt)
+		return;
+	for (size_t k = 0; k < cnt; k++)
+		sleep_cause(o, on[k], 0);
+}
 
 /* What the latest snapshot shows to be asleep. */
 static int add_live(struct blame *b, const struct inflight *i)
@@ -27,10 +57,7 @@ static int add_live(struct blame *b, const struct inflight *i)
 	if (i->op != OP_WAIT) {
 		bl.side = end_side(i->chan, i->proc, bl.role);
 		o.charged = blame_counts(&bl);
-		if (i->owner)
-			sleep_cause(&o, i->owner, 0);
-		else
-			blame_add_causes(&o, &bl);
+		add_helpers(&o, &bl, i);
 	}
 	if (vec_room((void **)&b->live, &b->live_cap, b->live_cnt, sizeof(*b->live)))
 		return -ENOMEM;
@@ -82,7 +109,9 @@ static int add_live_rows(struct making *mk, struct blame *b)
 			uint64_t pair = hmap_mix((uintptr_t)o->proc, (uintptr_t)s.of[k].proc);
 			bool known = hmap_get(&b->pairs, pair) || hmap_get(&mk->seen, pair);
 
-			err = table_add(mk, s.of[k].proc, s.of[k].ns, !known);
+			if (!s.due[k])
+				continue;
+			err = table_add(mk, s.of[k].proc, s.due[k], !known);
 			err = err ? err : hmap_put(&mk->seen, pair, o);
 		}
 	}

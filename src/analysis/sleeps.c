@@ -7,6 +7,8 @@
 
 #define PAIRS_MAX   (1u << 16)
 #define THREADS_MAX (1u << 15)
+#define THREADS_FEW (1u << 12) /* so many are kept whether they slept lately or not */
+#define LATELY_NS   10000000000ull
 #define STEPS_MAX   4096 /* of following chains, for one sleep */
 
 static void settle_pending_of(struct blame *b, uint32_t tid, uint64_t before_ns);
@@ -32,6 +34,8 @@ static void place(struct sums *s, struct proc *p, uint64_t ns)
 {
 	unsigned int i;
 
+	if (ns > s->left) /* sleeps of one thread overlap in no trace, but in a file that lies */
+		ns = s->left;
 	if (!ns || p == s->waiter)
 		return;
 	for (i = 0; i < s->cnt && s->of[i].proc != p; i++)
@@ -41,6 +45,10 @@ static void place(struct sums *s, struct proc *p, uint64_t ns)
 	if (i == s->cnt)
 		s->of[s->cnt++] = (struct share){p, 0};
 	s->of[i].ns += ns;
+	s->left -= ns;
+	if (!s->asked)
+		return;
+	s->due[i] += ns;
 	s->placed += ns;
 }
 
@@ -106,15 +114,18 @@ static void follow(struct blame *b, struct sums *s, const struct cause *c, uint6
 		place(s, c->proc, ns - passed);
 }
 
+/* A peer that waits for another peer is no concern of the targets. */
 struct sums sleep_resolve(struct blame *b, struct open_span *o)
 {
-	struct sums s = {.waiter = o->charged ? o->proc : NULL};
 	uint64_t ns = o->to - o->from;
+	struct sums s = {.waiter = o->charged ? o->proc : NULL, .left = ns};
 
 	o->visited = true;
-	for (unsigned int i = 0; i < o->cause_cnt; i++)
+	for (unsigned int i = 0; i < o->cause_cnt; i++) {
+		s.asked = o->proc->target || o->causes[i].proc->target;
 		follow(b, &s, &o->causes[i], o->from, o->to,
 		       ns / o->cause_cnt + (i < ns % o->cause_cnt));
+	}
 	o->visited = false;
 	return s;
 }
@@ -143,11 +154,11 @@ static void charge(struct blame *b, const struct proc *waiter, const struct sums
 	b->unattributed_ns += ns - s->placed;
 	for (unsigned int i = 0; i < s->cnt; i++) {
 		uint64_t pair = hmap_mix((uintptr_t)waiter, (uintptr_t)s->of[i].proc);
-		struct blame_row *row = blame_row_of(b, s->of[i].proc);
+		struct blame_row *row = s->due[i] ? blame_row_of(b, s->of[i].proc) : NULL;
 
 		if (!row)
-			return;
-		row->caused_ns += s->of[i].ns;
+			continue;
+		row->caused_ns += s->due[i];
 		if (hmap_get(&b->pairs, pair) || b->pairs.cnt >= PAIRS_MAX)
 			continue;
 		row->waiters++;
@@ -187,11 +198,40 @@ static void merge_old(struct thread *t)
 	t->cnt -= in - out;
 }
 
-static struct thread *thread_of(struct blame *b, uint32_t tid, struct proc *p)
+static void forget_threads(struct blame *b, uint64_t before_ns)
+{
+	struct hmap old = b->threads;
+
+	hmap_init(&b->threads);
+	hmap_for_each (slot, &old) {
+		struct thread *t = slot->val;
+		bool keep = t->cnt && t->spans[t->cnt - 1].to >= before_ns;
+
+		if (keep && !hmap_put(&b->threads, slot->key, t))
+			continue;
+		if (keep)
+			b->err = -ENOMEM;
+		free(t);
+	}
+	hmap_fini(&old);
+}
+
+/* Most of very many have ended. What was so long ago overlaps with few sleeps of now. */
+static void make_room(struct blame *b, uint64_t now_ns)
+{
+	if (b->threads.cnt < THREADS_FEW || now_ns < b->forgot_ns ||
+	    now_ns - b->forgot_ns < LATELY_NS)
+		return;
+	b->forgot_ns = now_ns;
+	forget_threads(b, now_ns - LATELY_NS);
+}
+
+static struct thread *thread_of(struct blame *b, uint32_t tid, struct proc *p, uint64_t now_ns)
 {
 	struct thread *t = hmap_get(&b->threads, tid);
 
 	if (!t) {
+		make_room(b, now_ns);
 		if (b->threads.cnt >= THREADS_MAX)
 			return NULL;
 		t = malloc(sizeof(*t));
@@ -200,7 +240,6 @@ static struct thread *thread_of(struct blame *b, uint32_t tid, struct proc *p)
 			b->err = -ENOMEM;
 			return NULL;
 		}
-		t->tid = tid;
 		t->proc = NULL;
 	}
 	if (t->proc != p) { /* its number went to another */
@@ -210,21 +249,42 @@ static struct thread *thread_of(struct blame *b, uint32_t tid, struct proc *p)
 	return t;
 }
 
-/* In order of time; one that a record told late goes where it belongs. */
+/* Leaves of it what lies in [from, to]. False: nothing does. */
+static bool clip(struct span *sp, uint64_t from, uint64_t to)
+{
+	uint64_t whole = sp->slept;
+
+	sp->from = sp->from > from ? sp->from : from;
+	sp->to = sp->to < to ? sp->to : to;
+	if (sp->from >= sp->to)
+		return false;
+	sp->slept = sp->to - sp->from;
+	for (unsigned int i = 0; i < sp->cnt; i++)
+		sp->of[i].ns = scale(sp->of[i].ns, sp->slept, whole);
+	return true;
+}
+
+/*
+ * In order of time; one that a record told late goes where it belongs. A time in which it could
+ * not send (EAGAIN) it has slept in poll, mostly: that was told before, and counts once.
+ */
 static void remember(struct blame *b, const struct open_span *o, const struct sums *s)
 {
-	struct thread *t = thread_of(b, o->tid, o->proc);
+	struct thread *t = o->tid ? thread_of(b, o->tid, o->proc, o->to) : NULL;
 	struct span sp = {.from = o->from, .to = o->to, .slept = o->to - o->from};
 	unsigned int at;
 
-	if (!t || !o->tid)
+	if (!t)
 		return;
 	for (unsigned int i = 0; i < s->cnt; i++)
 		span_share(&sp, s->of[i].proc, s->of[i].ns);
 	if (t->cnt == SPANS)
 		merge_old(t);
 	for (at = t->cnt; at > 0 && t->spans[at - 1].to > sp.to; at--)
-		t->spans[at] = t->spans[at - 1];
+		;
+	if (!clip(&sp, at ? t->spans[at - 1].to : 0, at < t->cnt ? t->spans[at].from : sp.to))
+		return;
+	memmove(&t->spans[at + 1], &t->spans[at], (t->cnt - at) * sizeof(*t->spans));
 	t->spans[at] = sp;
 	t->cnt++;
 }

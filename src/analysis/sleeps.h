@@ -30,10 +30,9 @@ struct span {
 };
 
 struct thread {
-	uint32_t tid;
 	struct proc *proc;
 	unsigned int cnt;
-	struct span spans[SPANS]; /* oldest first */
+	struct span spans[SPANS]; /* oldest first; they do not overlap */
 };
 
 struct cause {
@@ -54,7 +53,8 @@ struct open_span {
 };
 
 struct blame {
-	struct hmap threads; /* by tid */
+	struct hmap threads; /* by tid; of very many those that slept lately */
+	uint64_t forgot_ns;  /* when others were forgotten last */
 	struct hmap rows;    /* struct proc -> struct blame_row */
 	struct hmap pairs;   /* who was found to wait for whom */
 	struct open_span pending[PENDING];
@@ -66,11 +66,13 @@ struct blame {
 	int err;
 };
 
-/* Where blame for one sleep goes. */
+/* Where blame for one sleep goes: all of it is passed on, what is asked about is charged. */
 struct sums {
 	struct share of[CAUSES * 2];
+	uint64_t due[CAUSES * 2]; /* of each share, what is charged */
 	unsigned int cnt, steps;
-	uint64_t placed;
+	uint64_t placed, left; /* sum of what is charged; what is in no share */
+	bool asked;            /* what is placed now is asked about */
 	const struct proc *waiter;
 };
 
@@ -88,9 +90,6 @@ void sleep_settle_pending(struct blame *b, unsigned int at);
 
 /* The row of p, made when there is none; NULL: out of memory, which b->err says. */
 struct blame_row *blame_row_of(struct blame *b, struct proc *p);
-
-/* Those that used or hold the other end, where nobody is known to have ended the sleep. */
-void blame_add_causes(struct open_span *o, const struct blocked *bl);
 
 /* Is it one to be measured? */
 bool blame_counts(const struct blocked *bl);

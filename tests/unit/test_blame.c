@@ -50,6 +50,8 @@ static void slept(struct feed *f, enum ipcspy_op kind, uint64_t id, uint32_t pid
 
 	op.blocked_ns = (to_ms - from_ms) * MS;
 	op.waker_tid = waker;
+	if (!model_proc_by_pid(f->m, pid)->target)
+		op.hdr.flags &= ~(uint32_t)OPF_TARGET;
 	feed_op(f, &op);
 }
 
@@ -62,6 +64,7 @@ static void make(struct feed *f)
 	for (size_t i = 0; i < table.cnt; i++)
 		sum += table.rows[i].caused_ns;
 	assert_int_equal(sum + table.unattributed_ns, table.total_ns);
+	assert_true(sum <= table.total_ns);
 }
 
 static void expect(size_t at, uint32_t pid, uint64_t ms, unsigned int waiters)
@@ -167,6 +170,97 @@ static void test_mere_holder(void **state)
 	make(f);
 	assert_int_equal(table.cnt, 1);
 	expect(0, B, 100, 1);
+}
+
+static void a_peer(struct feed *f, uint32_t pid)
+{
+	model_proc_by_pid(f->m, pid)->target = false;
+}
+
+/* What a peer waits for another peer is measured, and nobody is named for it. */
+static void test_peers_among_themselves(void **state)
+{
+	struct feed *f = *state;
+
+	a_peer(f, B);
+	a_peer(f, C);
+	feed_snap(f, SNAPF_HOLDS, T0 + MS);
+	feed_hold(f, 2, A, HOLDF_WRITE); /* a target, so it is the targets' channel */
+	feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + MS);
+	slept(f, OP_RECV, 2, C, 100, 200, B, 5);
+	make(f);
+	assert_int_equal(table.cnt, 0);
+	assert_int_equal(table.unattributed_ns, 100 * MS);
+	/* for a target it is the targets' matter, and through one, too */
+	feed_send(f, MECH_PIPE, 2, A, T0 + 210 * MS, T0 + 211 * MS, 5);
+	slept(f, OP_SEND, 1, A, 300, 350, B, 5);
+	slept(f, OP_RECV, 2, C, 300, 400, A, 5);
+	make(f);
+	assert_int_equal(table.cnt, 2);
+	expect(0, B, 100, 2);
+	expect(1, A, 50, 1);
+	assert_int_equal(table.unattributed_ns, 100 * MS);
+}
+
+/* The writer has ended, and who reads waits on: for who still has the write end, or nobody. */
+static void test_who_is_gone_is_not_waited_for(void **state)
+{
+	struct feed *f = *state;
+
+	feed_exit(f, B, T0 + 100 * MS);
+	for (int held = 0; held < 2; held++) {
+		feed_snap(f, SNAPF_HOLDS, T0 + SEC);
+		feed_inflight(f, MECH_PIPE, OP_RECV, 2, C, T0, T0 + SEC, SEC);
+		feed_hold(f, 2, C, HOLDF_READ);
+		if (held)
+			feed_hold(f, 2, D, HOLDF_WRITE);
+		feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + SEC);
+		make(f);
+		assert_int_equal(table.cnt, held);
+		assert_int_equal(table.total_ns, SEC);
+	}
+	expect(0, D, 1000, 1);
+}
+
+/* B cannot send to C, and sleeps in poll until it can: that is one time, not two. */
+static void test_stalled_in_poll(void **state)
+{
+	struct ev_op wait = op_make(MECH_NONE, OP_WAIT, 0, B, T0 + 100 * MS, T0 + 200 * MS, 1);
+	struct feed *f = *state;
+
+	slept(f, OP_RECV, 2, C, 10, 11, B, 5); /* its number is known */
+	feed_send(f, MECH_PIPE, 2, B, T0 + 100 * MS, T0 + 100 * MS, -11);
+	wait.blocked_ns = 100 * MS;
+	wait.waker_tid = C;
+	feed_op(f, &wait);
+	feed_send(f, MECH_PIPE, 2, B, T0 + 200 * MS, T0 + 200 * MS, 5);
+	slept(f, OP_SEND, 1, A, 100, 200, B, 5);
+	make(f);
+	assert_int_equal(table.total_ns, 201 * MS);
+	assert_int_equal(table.unattributed_ns, 0);
+	expect(0, C, 200, 2);
+	expect(1, B, 1, 1);
+}
+
+/* More threads come and go than are remembered at a time: those of now are. */
+static void test_many_threads(void **state)
+{
+	struct feed *f = *state;
+	struct ev_op op = op_make(MECH_PIPE, OP_SEND, 1, A, T0, T0, 5);
+
+	for (uint32_t i = 0; i < 40000; i++) {
+		op.hdr.tid = 1000 + i;
+		op.enter_ns = T0 + i * MS;
+		op.hdr.ts_ns = op.enter_ns + 1000;
+		op.blocked_ns = 1000;
+		op.waker_tid = B;
+		feed_op(f, &op);
+	}
+	slept(f, OP_SEND, 2, B, 50000, 50100, C, 5);
+	slept(f, OP_SEND, 1, A, 50000, 50100, B, 5);
+	make(f);
+	expect(0, C, 200, 2);
+	assert_int_equal(table.rows[1].caused_ns, 40 * MS);
 }
 
 /* Not over yet: A waits for B, which waits for C. */
@@ -277,10 +371,22 @@ static void test_sums(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_slow_middle),    T(test_chain_of_four),        T(test_half_passed_on),
-		T(test_fan_in),         T(test_signal_ends_the_call), T(test_peer_exits),
-		T(test_mere_holder),    T(test_still_blocked),        T(test_deadlock),
-		T(test_poll_passes_on), T(test_many_short_ones),      T(test_sums),
+		T(test_slow_middle),
+		T(test_chain_of_four),
+		T(test_half_passed_on),
+		T(test_fan_in),
+		T(test_signal_ends_the_call),
+		T(test_peer_exits),
+		T(test_mere_holder),
+		T(test_peers_among_themselves),
+		T(test_who_is_gone_is_not_waited_for),
+		T(test_stalled_in_poll),
+		T(test_many_threads),
+		T(test_still_blocked),
+		T(test_deadlock),
+		T(test_poll_passes_on),
+		T(test_many_short_ones),
+		T(test_sums),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
