@@ -4,18 +4,19 @@
  *
  * Fed with every finished sleep (blame_on_blocked() as the model's on_blocked). Who
  * caused it is who ended it, where that is known to be at the other end; else who used
- * the other end; else who holds it; of what is not over, who could end it now. For the parts of
- * that time in which the cause was asleep itself, whoever *it* waited for is blamed, and so on: its
- * own sleeps were over before it could end this one, so they are known. Each thread's latest sleeps
- * are kept with what they came down to; older ones are merged, their sums exact. A sleep that
- * nobody is known to have ended (a signal did) is settled later: those who might be the cause may
- * still be in the middle of one.
+ * the other end; else who holds it. What is not over is due to who could end it now, and
+ * until they ended to those who are gone. For the parts of that time in which the cause
+ * was asleep itself, whoever *it* waited for is blamed, and so on: its own sleeps were
+ * over before it could end this one, so they are known. Each thread's latest sleeps are
+ * kept with what they came down to; older ones are merged, their sums exact; of very many
+ * threads those are kept that slept lately. A sleep that nobody is known to have ended (a
+ * signal did) is settled later: those who might be the cause may still be in one.
  *
- * Sums of rows and what is unattributed are the time that was measured, exactly. Time
- * in poll is nobody's fault, and passed on. What a peer waits for another peer is measured,
- * and nobody's either: only the targets were asked about. Owned by who made it; borrows processes
- * from the model, which tells when one is folded (blame_on_fold()); to be freed before
- * or after it.
+ * Sums of rows and what is unattributed are the time that was measured, exactly. Time in
+ * poll is nobody's fault, and passed on. What a peer waits for another peer is nobody's,
+ * either: only the targets were asked about. Owned by who made it; borrows processes from
+ * the model, which tells when one is folded (blame_on_fold()); to be freed before or
+ * after it.
  */
 #ifndef IPCSPY_ANALYSIS_BLAME_H
 #define IPCSPY_ANALYSIS_BLAME_H

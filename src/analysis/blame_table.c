@@ -20,6 +20,28 @@ static bool is_among(struct proc *const *v, size_t cnt, const struct proc *p)
 	return cnt;
 }
 
+/* Who has moved something at the other end, and ended after from: until then it could have helped.
+ */
+static bool is_gone(const struct blocked *bl, const struct endpoint *ep, uint64_t from)
+{
+	return ep->messages && ep->proc->status_known && ep->proc->exited_ns > from &&
+	       endpoint_is_opposite(bl->chan, bl->role, bl->side, ep);
+}
+
+/* When the last of those ended, 0: there are none. They are causes of o. */
+static uint64_t add_gone(struct open_span *o, const struct blocked *bl)
+{
+	uint64_t last = 0;
+
+	list_for_each (ep, &bl->chan->endpoints, struct endpoint, in_chan) {
+		if (!is_gone(bl, ep, o->from))
+			continue;
+		sleep_cause(o, ep->proc, 0);
+		last = ep->proc->exited_ns > last ? ep->proc->exited_ns : last;
+	}
+	return last;
+}
+
 /*
  * Who could end a sleep now: before others, who has moved something there. Those who are gone, or
  * have closed their end, can not.
@@ -28,17 +50,42 @@ static void add_helpers(struct open_span *o, const struct blocked *bl, const str
 {
 	struct proc *on[HELPERS_MAX];
 	size_t cnt = waits_for(i, on, HELPERS_MAX);
+	bool moved = false;
 
 	if (cnt > HELPERS_MAX)
 		cnt = HELPERS_MAX;
-	list_for_each (ep, &bl->chan->endpoints, struct endpoint, in_chan)
-		if (ep->messages && endpoint_is_opposite(bl->chan, bl->role, bl->side, ep) &&
-		    is_among(on, cnt, ep->proc))
-			sleep_cause(o, ep->proc, 0);
-	if (o->cause_cnt)
-		return;
-	for (size_t k = 0; k < cnt; k++)
+	list_for_each (ep, &bl->chan->endpoints, struct endpoint, in_chan) {
+		if (!ep->messages || !endpoint_is_opposite(bl->chan, bl->role, bl->side, ep) ||
+		    !is_among(on, cnt, ep->proc))
+			continue;
+		sleep_cause(o, ep->proc, 0);
+		moved = true;
+	}
+	for (size_t k = 0; !moved && k < cnt; k++)
 		sleep_cause(o, on[k], 0);
+}
+
+static int push_live(struct blame *b, const struct open_span *o)
+{
+	if (vec_room((void **)&b->live, &b->live_cap, b->live_cnt, sizeof(*b->live)))
+		return -ENOMEM;
+	b->live[b->live_cnt] = *o;
+	b->live[b->live_cnt++].next = (uintptr_t)hmap_get(&b->live_by_tid, o->tid);
+	return hmap_put(&b->live_by_tid, o->tid, (void *)b->live_cnt);
+}
+
+/* The part of a sleep in which some were still there who are gone now; o is what is left. */
+static int push_until_gone(struct blame *b, struct open_span *o, const struct blocked *bl,
+			   const struct inflight *i)
+{
+	struct open_span until = *o;
+	uint64_t last = add_gone(&until, bl);
+
+	if (!last)
+		return 0;
+	add_helpers(&until, bl, i);
+	o->from = until.to = last < o->to ? last : o->to;
+	return push_live(b, &until);
 }
 
 /* What the latest snapshot shows to be asleep. */
@@ -49,6 +96,7 @@ static int add_live(struct blame *b, const struct inflight *i)
 			     .role = i->op == OP_SEND ? EP_SEND : EP_RECV,
 			     .tid = i->tid};
 	struct open_span o = {.proc = i->proc, .tid = i->tid, .to = i->seen_ns};
+	int err;
 
 	if (!i->asleep ||
 	    (i->op != OP_WAIT && (!i->chan || (i->op != OP_SEND && i->op != OP_RECV))))
@@ -57,13 +105,12 @@ static int add_live(struct blame *b, const struct inflight *i)
 	if (i->op != OP_WAIT) {
 		bl.side = end_side(i->chan, i->proc, bl.role);
 		o.charged = blame_counts(&bl);
+		err = push_until_gone(b, &o, &bl, i);
+		if (err)
+			return err;
 		add_helpers(&o, &bl, i);
 	}
-	if (vec_room((void **)&b->live, &b->live_cap, b->live_cnt, sizeof(*b->live)))
-		return -ENOMEM;
-	o.next = (uintptr_t)hmap_get(&b->live_by_tid, o.tid);
-	b->live[b->live_cnt++] = o;
-	return hmap_put(&b->live_by_tid, o.tid, (void *)b->live_cnt);
+	return push_live(b, &o);
 }
 
 /* Rows while they are made: where that of a process is. */

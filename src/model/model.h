@@ -42,6 +42,7 @@ struct proc {
 	bool status_known;              /* its end was seen, not only that another has its pid */
 	unsigned int inflight_cnt;      /* operations of the latest snapshot */
 	int exit_status;                /* as wait(2) gives it; valid when status_known */
+	uint64_t exited_ns;             /* when; the same */
 	char comm[IPCSPY_COMM_LEN + 1]; /* any bytes, terminated */
 	char *exe;                      /* path, NULL unknown */
 	struct {

@@ -152,6 +152,7 @@ void proc_exit(struct model *m, const struct ev_exit *ev)
 	if (!p)
 		return;
 	p->exit_status = ev->code;
+	p->exited_ns = ev->hdr.ts_ns;
 	p->status_known = true;
 	mark_gone(m, p);
 }

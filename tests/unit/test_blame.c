@@ -202,7 +202,10 @@ static void test_peers_among_themselves(void **state)
 	assert_int_equal(table.unattributed_ns, 100 * MS);
 }
 
-/* The writer has ended, and who reads waits on: for who still has the write end, or nobody. */
+/*
+ * The writer ended after a tenth of the time, and who reads waits on: for who still has the write
+ * end, or nobody.
+ */
 static void test_who_is_gone_is_not_waited_for(void **state)
 {
 	struct feed *f = *state;
@@ -216,10 +219,12 @@ static void test_who_is_gone_is_not_waited_for(void **state)
 			feed_hold(f, 2, D, HOLDF_WRITE);
 		feed_snap(f, SNAPF_HOLDS | SNAPF_END, T0 + SEC);
 		make(f);
-		assert_int_equal(table.cnt, held);
+		assert_int_equal(table.cnt, 1 + held);
 		assert_int_equal(table.total_ns, SEC);
+		assert_int_equal(table.unattributed_ns, held ? 0 : 900 * MS);
 	}
-	expect(0, D, 1000, 1);
+	expect(0, D, 950, 1); /* from then on alone */
+	expect(1, B, 50, 1);
 }
 
 /* B cannot send to C, and sleeps in poll until it can: that is one time, not two. */
