@@ -84,11 +84,11 @@ def same_lines(t):
 def through_a_pipe(t):
     """record -o - | report -, while it runs."""
     pids = start_traffic(t, "pipe", "--rate", "200", "--messages", "100000")
-    p = subprocess.Popen([t.ipcspy, "record", "-p", pids, "-d", "1", "-o", "-"],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = t.start([t.ipcspy, "record", "-p", pids, "-d", "1", "-o", "-"], stdout=subprocess.PIPE)
     report, r = read_report(t, "-", stdin=p.stdout)
-    t.equal("status of record", 0, p.wait(20))
-    t.equal("stderr", b"", p.stderr.read() + r.err)
+    recorded = t.end(p)
+    t.equal("status of record", 0, recorded.status)
+    t.equal("stderr", b"", recorded.err + r.err)
     t.between("its duration", 900_000_000, 3_000_000_000, report["trace"]["duration_ns"])
     t.ok("messages were paired", sent(report) > 50, sent(report))
 
@@ -97,12 +97,12 @@ def through_a_pipe(t):
 def a_pipe_that_closes(t):
     """Who went away had what he wanted: no error, and the trace ends."""
     pids = start_traffic(t, "pipe", "--rate", "1000", "--messages", "1000000")
-    p = subprocess.Popen([t.ipcspy, "record", "-p", pids, "-o", "-"],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = t.start([t.ipcspy, "record", "-p", pids, "-o", "-"], stdout=subprocess.PIPE)
     t.equal("it begins as a recording", b"\x89IPCSPY\n", p.stdout.read(8))
     p.stdout.close()
-    t.equal("status", 0, p.wait(20))
-    t.equal("stderr", b"", p.stderr.read())
+    r = t.end(p)
+    t.equal("status", 0, r.status)
+    t.equal("stderr", b"", r.err)
 
 
 @case()
