@@ -269,6 +269,20 @@ static void fit_kernel(struct probe *p)
 	btf__free(btf);
 }
 
+/*
+ * What the kernel lacks, libbpf looks for in its modules. Only CAP_SYS_ADMIN may list
+ * their types, and before version 1.3 a refusal is an error, the first time; it does not
+ * ask again. So here it asks for what is nowhere.
+ */
+static void spend_refusal(struct probe *p)
+{
+	__u32 id = 0;
+
+	if (bpf_btf_get_next_id(0, &id) && errno == EPERM)
+		(void)bpf_program__set_attach_target(p->skel->progs.on_fork, 0, "none such");
+	complaint[0] = '\0';
+}
+
 int probe_new(struct probe **out, const struct probe_opts *opts)
 {
 	struct probe *p = calloc(1, sizeof(*p));
@@ -305,6 +319,7 @@ int probe_new(struct probe **out, const struct probe_opts *opts)
 	look_select(p);
 	if (p->pid_ns_ino)
 		bpf_map__set_max_entries(p->skel->maps.pid_numbers, PID_NUMBERS / 2);
+	spend_refusal(p);
 	err = ipcspy_bpf__load(p->skel);
 	if (err)
 		return load_failed(p, err);
