@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 BUSYBOX = ("sh mount mkdir ip cat ls sleep poweroff grep head tail dmesg kill killall echo rm tr "
-           "seq unshare id").split()
+           "seq unshare id cp").split()
 MACHINES = {
     "amd64": ["qemu-system-x86_64", "-M", "pc", "-cpu", "qemu64"],
     "arm64": ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"],
