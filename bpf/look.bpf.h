@@ -210,14 +210,6 @@ static __always_inline bool traces_others(struct task_struct *task)
 	return !KREAD(&first, (struct list_head **)&head->next) && first != head;
 }
 
-/* sigsuspend and pause. */
-static __always_inline bool waits_for_signals(__u32 nr)
-{
-	const volatile struct ipcspy_sys *row = &syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)];
-
-	return row->fam == FAM_SIGNAL && row->op == OP_RECV && row->how == SIGCALL_WAIT;
-}
-
 /* Whether the pids that a task with this struct pid goes by are not those of the caller. */
 static __always_inline bool in_other_pid_ns(struct pid *pid)
 {
@@ -280,7 +272,7 @@ static __noinline bool look_at(struct look_task *l, struct task_struct *task)
 	    syscalls[l->task.nr & (IPCSPY_NR_SYSCALLS - 1)].sys_flags & SYSF_RESTART)
 		look_restart(l, task);
 	l->child = letter == 'D' ? vfork_child(task) : 0;
-	if (l->task.nr != LOOK_NO_NR && waits_for_signals(l->task.nr) && has_children(task))
+	if (l->task.nr != LOOK_NO_NR && has_children(task))
 		l->task.hdr.flags |= LOOKF_CHILDREN;
 	if (traces_others(task))
 		l->task.hdr.flags |= LOOKF_TRACES;

@@ -298,6 +298,9 @@ enum ipcspy_why {
 	0x1 /* WHY_LOCK: the lock is an open file's, and who made it is not sure to be alone in it \
 	     */
 #define TASKF_TRACES 0x2 /* it traces others, so wait4 and its like are not for children alone */
+#define TASKF_CHILDREN                                                                             \
+	0x4 /* it polls, and has children and a handler that runs when one of them ends: that ends \
+	       the call, too */
 
 struct ev_task {
 	struct ev_hdr hdr; /* ts: when it was looked at */

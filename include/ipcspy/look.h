@@ -21,7 +21,7 @@
 /* It goes on with a call that a signal interrupted (restart_syscall(2)): this one. */
 #define LOOKF_POLL     0x4  /* poll, which ends at until_ns */
 #define LOOKF_SLEEP    0x8  /* nanosleep: until_ns is of the clock in args[0] */
-#define LOOKF_CHILDREN 0x10 /* it waits for signals, and has children */
+#define LOOKF_CHILDREN 0x10 /* it is in a call, and has children */
 #define LOOKF_TRACES   0x20 /* it traces others (ptrace(2)) */
 
 struct look_task {

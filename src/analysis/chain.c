@@ -156,6 +156,8 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 		}
 		if (w->task && w->task->polled_cnt > 1)
 			strbuf_printf(sb, " and %zu more", w->task->polled_cnt - 1);
+		if (w->chan && !w->outside && w->task && w->task->children)
+			strbuf_puts(sb, " or the end of a child");
 		return;
 	case WAIT_STOPPED:
 		strbuf_puts(sb, w->task && w->task->state == 't' ? "is stopped by its tracer"

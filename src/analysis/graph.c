@@ -261,6 +261,22 @@ static int helped_by(struct graph *g, const struct wait *w, const struct proc *p
 	return number == KNOT_NONE ? -ENOENT : knot_edge(&g->knots, w->node, number);
 }
 
+/* Any of its children. Returns -ENOENT when none is in the picture. */
+static int helped_by_children(struct graph *g, const struct wait *w)
+{
+	uint32_t at = (uint32_t)(uintptr_t)hmap_get(&g->children, w->proc->pid);
+	int err = -ENOENT, one;
+
+	for (; at; at = g->child[at - 1].next) {
+		one = helped_by(g, w, g->child[at - 1].proc);
+		if (!one || one != -ENOENT)
+			err = one;
+		if (err && err != -ENOENT)
+			break;
+	}
+	return err;
+}
+
 static void help_from_outside(struct graph *g, struct wait *w)
 {
 	w->outside = true;
@@ -268,10 +284,16 @@ static void help_from_outside(struct graph *g, struct wait *w)
 }
 
 /*
- * Waits at this end. Where a process has the other end itself, and nobody else does,
- * that is often on purpose: a server opens its FIFO or queue for both, so as not to
- * see it end; an eventfd has one end only, and the kernel may be at it, too.
+ * Nobody but w has the other end: that is often on purpose. A server opens its FIFO or queue for
+ * both, so as not to see it end; an eventfd has one end only, and the kernel may be at it, too.
  */
+static bool is_own_alone(const struct graph_end *e, const struct wait *w, bool polls)
+{
+	return e->cnt == 1 && e->only == w->proc &&
+	       (polls || e->by_name || e->chan->mech == MECH_EVENTFD);
+}
+
+/* Waits at this end. */
 static int wait_at(struct graph *g, struct wait *w, struct chan *c, enum ep_role role, int side,
 		   bool polls)
 {
@@ -289,8 +311,12 @@ static int wait_at(struct graph *g, struct wait *w, struct chan *c, enum ep_role
 	e = &g->ends[end];
 	w->by_name = w->by_name || e->by_name;
 	w->hidden = w->hidden || e->hidden;
-	if (e->outside ||
-	    (e->cnt == 1 && e->only == w->proc && (polls || e->by_name || c->mech == MECH_EVENTFD)))
+	/* one that only it, or a thread of it, can make go on; then its children say more */
+	if (!e->outside && polls && w->task->children && is_own_alone(e, w, polls)) {
+		g->knots.nodes[w->node].late = true;
+		return 0;
+	}
+	if (e->outside || is_own_alone(e, w, polls))
 		help_from_outside(g, w);
 	return knot_edge(&g->knots, w->node, e->node);
 }
@@ -341,7 +367,9 @@ static int wait_poll(struct graph *g, struct wait *w)
 		if (!err && polls_as(c, w->proc, &t->polled[i], EP_RECV))
 			err = wait_at(g, w, c, EP_RECV, side, true);
 	}
-	return err;
+	if (!err && t && t->children)
+		err = helped_by_children(g, w);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* A thread waits for those, too, that others of its process trace: do_wait() in kernel/exit.c. */
@@ -357,22 +385,15 @@ static bool traces_others(const struct proc *p)
 static int wait_child(struct graph *g, struct wait *w)
 {
 	int32_t who = w->task->who;
-	bool any = false;
-	uint32_t at;
-	int err = 0;
+	int err;
 
 	if (who > 0) {
 		err = helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)who));
-		any = err != -ENOENT;
 	} else {
-		at = (uint32_t)(uintptr_t)hmap_get(&g->children, w->proc->pid);
-		for (; at && (!err || err == -ENOENT); at = g->child[at - 1].next) {
-			err = helped_by(g, w, g->child[at - 1].proc);
-			any = any || err != -ENOENT;
-		}
+		err = helped_by_children(g, w);
 		g->knots.nodes[w->node].late = traces_others(w->proc);
 	}
-	if (!any)
+	if (err == -ENOENT)
 		help_from_outside(g, w);
 	return err == -ENOENT ? 0 : err;
 }

@@ -17,7 +17,7 @@ static bool reads_pipe(const struct wait *w)
 	const struct task *t = w->task;
 
 	if (w->kind == WAIT_POLL)
-		return is_pipe(w) && t && t->polled_cnt == 1 &&
+		return is_pipe(w) && t && t->polled_cnt == 1 && !t->children &&
 		       polls_as(w->chan, w->proc, &t->polled[0], EP_RECV);
 	return w->kind == WAIT_CHAN && is_pipe(w) && w->in->op == OP_RECV;
 }

@@ -232,7 +232,8 @@ struct task {
 	uint16_t nr;        /* system call, TASK_NO_CALL none */
 	char state;         /* as in proc_pid_stat(5), '?' unknown */
 	bool polls;         /* it waits for one of ... */
-	bool polls_others;  /* ... or for what is no channel, or is not told */
+	bool polls_others;  /* ... or for what is no channel, or is not told ... */
+	bool children;      /* ... or for one of its children to end (TASKF_CHILDREN) */
 	struct polled *polled; /* polled_cnt */
 	size_t polled_cnt, polled_cap;
 	uint64_t seen_ns;

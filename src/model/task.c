@@ -74,6 +74,7 @@ int task_event(struct model *m, const struct ev_task *ev)
 	t->who = ev->who;
 	t->shared = ev->hdr.flags & TASKF_SHARED;
 	t->traces = ev->hdr.flags & TASKF_TRACES;
+	t->children = ev->hdr.flags & TASKF_CHILDREN;
 	t->nr = ev->nr;
 	t->state = ev->state > ' ' && ev->state < 0x7f ? (char)ev->state : '?';
 	t->why = (enum ipcspy_why)ev->why;
@@ -177,7 +178,7 @@ void task_went_on(struct model *m, uint32_t tid)
 	t->state = 'R';
 	t->why = WHY_NONE;
 	t->nr = TASK_NO_CALL;
-	t->polls = t->polls_others = t->word_changed = false;
+	t->polls = t->polls_others = t->children = t->word_changed = false;
 	t->since_ns = t->until_ns = 0;
 	m->polled_cnt -= t->polled_cnt;
 	t->polled_cnt = 0;

@@ -115,6 +115,16 @@ static void why_signals(struct ev_task *t, const struct look_task *l)
 		t->why = WHY_CHILD;
 }
 
+/* A handler that has run ends poll and its like, whatever else was to end it: signal(7). */
+static __u32 poll_flags(const struct look_task *l)
+{
+	__u64 handled;
+
+	if (!(l->task.hdr.flags & LOOKF_CHILDREN) || !handled_now(l->task.hdr.tid, &handled))
+		return 0;
+	return handled & signal_bit(SIGCHLD) ? TASKF_CHILDREN : 0;
+}
+
 /* Inode number of the file behind a descriptor of the task, 0 when it cannot be known. */
 static __u64 inode_of(const struct look_task *l, __s32 fd)
 {
@@ -256,6 +266,7 @@ static int why_call(struct probe *p, struct ev_task *t, const struct look_task *
 	case WAIT_EPOLL:
 	case WAIT_ANYTHING:
 		t->why = WHY_NONE;
+		t->hdr.flags |= poll_flags(l);
 		return set_emit(p, l, call, t);
 	case WAIT_NONE:
 	case WAIT_VFORK:

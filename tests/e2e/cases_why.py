@@ -27,6 +27,11 @@ def state_of(pid):
         return f.read().rsplit(")", 1)[1].split()[0]
 
 
+def comm_of(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        return f.read().strip()
+
+
 @case()
 def why_deadlock(t):
     """Two processes and two full pipes."""
@@ -341,6 +346,42 @@ def why_watch(t):
     p.send_signal(signal.SIGINT)
     p.wait(30)
     t.equal("told", 1, told())
+
+
+MAKES = """
+all: one two
+one two:
+\t+@$(MAKE) -s --no-print-directory -f makes $@.hangs $@.waits
+%.hangs:
+\t@exec sleep 1000
+%.waits:
+\t@:
+"""
+
+
+@case(params=[("one",), ("all",)])
+def why_make(t, goals):
+    """make -j: no token is left, and a job hangs. One make alone, and two below another, which
+    wait for tokens of each other: the job is named, and nobody is taken to be stuck."""
+    with open(t.path("makes"), "w") as f:
+        f.write(MAKES if goals == "all" else
+                "all: one two three\none two:\n\t@exec sleep 1000\nthree:\n\t@:\n")
+    p = t.start(["make", "-s", "-j2", "-f", "makes"], cwd=t.dir)
+    def jobs(pid):
+        return [j for k in children(pid) for j in ([k] if comm_of(k) == "sleep" else jobs(k))]
+    def makes(pid):
+        return [pid] + [m for k in children(pid) if comm_of(k) == "make" for m in makes(k)]
+    wait_for("two jobs", lambda: len(jobs(p.pid)) == 2)
+    waiting = wait_for("makes that wait for a token", lambda: [
+        m for m in makes(p.pid) if open(f"/proc/{m}/wchan").read().startswith("poll_schedule")])
+    for pid in makes(p.pid):
+        one = why(t, pid)["why"][0]
+        t.ok("root", one["root"]["pid"] in jobs(p.pid), str(one["root"]))
+        t.equal("stuck", False, one["stuck"])
+    report = why(t, "-a")
+    t.equal("findings", [], kinds(report, [*makes(p.pid), *jobs(p.pid)]))
+    t.equal("told", [], [w for w in report["why"] if w["pid"] in makes(p.pid)])
+    t.ok("who waits", set(waiting) <= set(makes(p.pid)))
 
 
 # From one pipe to another: the first is full or empty, nobody reads the second.

@@ -444,6 +444,64 @@ static void test_waits_for_signals(void **state)
 	assert_true(wait_of(B)->outside);
 }
 
+/* A child of A that stopped, and A in poll: for a pipe, and for its child when it says so. */
+static void polls_beside_child(struct feed *f, uint64_t pipe, uint32_t flags)
+{
+	struct ev_task t = task_make(A, A, 'S', WHY_NONE, 0, T0, SEEN);
+	struct ev_proc child = {
+		.hdr = {.kind = EV_PROC, .len = sizeof(child), .pid = 50, .tid = 50},
+		.start_ns = T0,
+		.ppid = A,
+		.comm = "child",
+	};
+
+	feed_raw(f, &child);
+	scene_polls(f, A, pipe, 0);
+	t.hdr.flags = flags;
+	feed_raw(f, &t);
+}
+
+/* make, which polls for a token that only makes give back: the end of a job wakes it, too. */
+static void test_poll_ends_with_child(void **state)
+{
+	struct feed *f = *state;
+
+	for (uint32_t flags = 0; flags <= TASKF_CHILDREN; flags += TASKF_CHILDREN) {
+		scene_begin(f);
+		scene_pipe(f, 1, B, A);
+		feed_hold(f, 1, A, HOLDF_WRITE);
+		scene_waits(f, B, WHY_CHILD, A);
+		polls_beside_child(f, 1, flags);
+		scene_waits(f, 50, WHY_SLEEP, 0);
+		build(f);
+		assert_int_equal(graph_can_go_on(&graph, wait_of(A)), flags != 0);
+		assert_int_equal(graph_can_go_on(&graph, wait_of(B)), flags != 0);
+		assert_int_equal(next_of(A), flags ? 50 : B);
+	}
+}
+
+/* It has both ends of what it polls: then it is up to its children, if they can go on. */
+static void test_poll_of_its_own(void **state)
+{
+	struct feed *f = *state;
+
+	scene_pipe(f, 1, A, A);
+	polls_beside_child(f, 1, TASKF_CHILDREN);
+	scene_waits(f, 50, WHY_SLEEP, 0);
+	build(f);
+	assert_can(A);
+	assert_false(wait_of(A)->outside);
+	assert_int_equal(next_of(A), 50);
+	scene_begin(f);
+	scene_pipe(f, 1, A, A);
+	polls_beside_child(f, 1, TASKF_CHILDREN);
+	feed_task(f, 50, 'T', WHY_STOPPED, 0, T0, SEEN);
+	build(f);
+	assert_can(A); /* another signal may come */
+	assert_true(wait_of(A)->outside);
+	assert_int_equal(next_of(A), 0);
+}
+
 /* A lock is its holder's; a tracee is its tracer's. */
 static void test_lock_and_tracer(void **state)
 {
@@ -650,6 +708,8 @@ int main(void)
 		T(test_children),
 		T(test_child_of_a_tracer),
 		T(test_waits_for_signals),
+		T(test_poll_ends_with_child),
+		T(test_poll_of_its_own),
 		T(test_lock_and_tracer),
 		T(test_shared_lock),
 		T(test_threads),
