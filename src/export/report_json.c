@@ -363,7 +363,7 @@ static void put_conversation(struct json *j, const struct conversation *c)
 	json_end(j);
 }
 
-static void put_waits_for(struct json *j, const struct inflight *i, const struct walk *states)
+static void put_waits_for(struct json *j, const struct inflight *i, const struct states *states)
 {
 	struct proc *on[WAITS_FOR_MAX];
 	size_t cnt = waits_for(i, on, WAITS_FOR_MAX);
@@ -378,7 +378,7 @@ static void put_waits_for(struct json *j, const struct inflight *i, const struct
 	json_end(j);
 }
 
-static void put_blocked(struct json *j, const struct inflight *i, const struct walk *states)
+static void put_blocked(struct json *j, const struct inflight *i, const struct states *states)
 {
 	char buf[32];
 
@@ -442,7 +442,8 @@ static int put_blame(struct json *j, const struct report_info *info, const struc
 }
 
 struct rows {
-	struct walk procs, chans, flows, conversations, blocked, states;
+	struct walk procs, chans, flows, conversations, blocked;
+	struct states states;
 };
 
 static int rows_init(struct rows *r, const struct model *m)
@@ -460,13 +461,13 @@ static int rows_init(struct rows *r, const struct model *m)
 	if (!err)
 		err = walk_blocked(&r->blocked, m);
 	if (!err)
-		err = walk_states(&r->states, m);
+		err = states_init(&r->states, m);
 	return err;
 }
 
 static void rows_fini(struct rows *r)
 {
-	walk_fini(&r->states);
+	states_fini(&r->states);
 	walk_fini(&r->blocked);
 	walk_fini(&r->conversations);
 	walk_fini(&r->flows);

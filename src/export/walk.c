@@ -78,14 +78,6 @@ static int by_longest(const void *pa, const void *pb)
 	return order ? order : ASCENDING(a->tid, b->tid);
 }
 
-static int by_proc(const void *pa, const void *pb)
-{
-	const struct inflight *a = *(const struct inflight *const *)pa;
-	const struct inflight *b = *(const struct inflight *const *)pb;
-
-	return ASCENDING((uintptr_t)a->proc, (uintptr_t)b->proc);
-}
-
 static void sort(struct walk *w, int (*order)(const void *, const void *))
 {
 	if (w->cnt)
@@ -174,36 +166,20 @@ int walk_procs(struct walk *w, const struct model *m)
 	return err;
 }
 
-static int walk_inflight(struct walk *w, const struct model *m, bool blocked_only)
+int walk_blocked(struct walk *w, const struct model *m)
 {
 	size_t cap = 0;
 	int err;
 
 	list_for_each (i, model_inflight(m), struct inflight, in_model) {
-		if (!i->asleep ||
-		    (blocked_only && !(inflight_is_blocked(i) && inflight_concerns_target(i))))
+		if (!inflight_is_blocked(i) || !inflight_concerns_target(i))
 			continue;
 		err = push(w, &cap, i);
 		if (err)
 			return err;
 	}
-	return 0;
-}
-
-int walk_blocked(struct walk *w, const struct model *m)
-{
-	int err = walk_inflight(w, m, true);
-
 	sort(w, by_longest);
-	return err;
-}
-
-int walk_states(struct walk *w, const struct model *m)
-{
-	int err = walk_inflight(w, m, false);
-
-	sort(w, by_proc);
-	return err;
+	return 0;
 }
 
 size_t target_cnt(const struct model *m)
@@ -218,25 +194,6 @@ size_t target_cnt(const struct model *m)
 uint64_t blocked_for_ns(const struct inflight *i)
 {
 	return i->seen_ns > i->enter_ns ? i->seen_ns - i->enter_ns : 0;
-}
-
-/* The first operation in flight of p in a walk_states(), NULL: none. */
-static const void **first_state(const struct walk *states, const struct proc *p)
-{
-	const struct inflight key = {.proc = (struct proc *)p}, *keyp = &key;
-	const void **hit;
-
-	if (!states->cnt)
-		return NULL;
-	hit = bsearch(&keyp, states->v, states->cnt, sizeof(*states->v), by_proc);
-	while (hit && hit > states->v && !by_proc(hit - 1, hit))
-		hit--;
-	return hit;
-}
-
-static bool is_state_of(const struct walk *states, const void **at, const struct proc *p)
-{
-	return at && at < states->v + states->cnt && ((const struct inflight *)*at)->proc == p;
 }
 
 /* Of several threads, what says most about their process. */
@@ -259,41 +216,48 @@ static enum wait_kind kind_of(const struct task *t, const struct inflight *i)
 	return kind == WAIT_CHAN && !inflight_is_blocked(i) ? WAIT_POLL : kind;
 }
 
-static const struct inflight *op_of(const struct walk *states, const struct task *t)
+static int note_kind(struct states *s, const struct proc *p, enum wait_kind kind)
 {
-	for (const void **at = first_state(states, t->proc); is_state_of(states, at, t->proc); at++)
-		if (((const struct inflight *)*at)->tid == t->tid)
-			return *at;
-	return NULL;
+	uintptr_t known = (uintptr_t)hmap_get(&s->kinds, (uintptr_t)p);
+
+	if (known && !says_more(kind, (enum wait_kind)(known - 1)))
+		return 0;
+	return hmap_put(&s->kinds, (uintptr_t)p, (void *)((uintptr_t)kind + 1));
 }
 
-/* Of a process of which no task was told: what is known of its operations. */
-static enum wait_kind kind_by_ops(const struct walk *states, const struct proc *p)
+int states_init(struct states *s, const struct model *m)
 {
-	enum wait_kind most = WAIT_UNKNOWN, kind;
+	struct hmap ops; /* struct inflight by tid: of those that sleep */
+	int err = 0;
 
-	for (const void **at = first_state(states, p); is_state_of(states, at, p); at++) {
-		kind = kind_of(NULL, *at);
-		if (says_more(kind, most))
-			most = kind;
+	hmap_init(&s->kinds);
+	hmap_init(&ops);
+	list_for_each (i, model_inflight(m), struct inflight, in_model) {
+		if (err || !i->asleep)
+			continue;
+		err = hmap_put(&ops, i->tid, i);
+		if (!err && list_empty(&i->proc->tasks)) /* nothing else is known of it */
+			err = note_kind(s, i->proc, kind_of(NULL, i));
 	}
-	return most;
+	list_for_each (t, model_tasks(m), struct task, in_model)
+		if (!err)
+			err = note_kind(s, t->proc, kind_of(t, hmap_get(&ops, t->tid)));
+	hmap_fini(&ops);
+	return err;
 }
 
-const char *proc_state(const struct walk *states, const struct proc *p)
+void states_fini(struct states *s)
 {
-	enum wait_kind most = WAIT_UNKNOWN, kind;
+	hmap_fini(&s->kinds);
+}
+
+const char *proc_state(const struct states *s, const struct proc *p)
+{
+	uintptr_t known = (uintptr_t)hmap_get(&s->kinds, (uintptr_t)p);
 
 	if (p->exited)
 		return "exited";
-	if (list_empty(&p->tasks))
-		return wait_kind_name(kind_by_ops(states, p));
-	list_for_each (t, &p->tasks, struct task, in_proc) {
-		kind = kind_of(t, op_of(states, t));
-		if (says_more(kind, most))
-			most = kind;
-	}
-	return wait_kind_name(most);
+	return wait_kind_name(known ? (enum wait_kind)(known - 1) : WAIT_UNKNOWN);
 }
 
 const char *party_comm(const struct party *p)

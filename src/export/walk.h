@@ -52,13 +52,16 @@ size_t target_cnt(const struct model *m);
 /* Since when, at the latest look: a lower bound where before_attach is set. */
 uint64_t blocked_for_ns(const struct inflight *i);
 
-/*
- * What a process does now: "exited", or what wait_kind_name() says of the task that
- * tells most. A walk_states() vector (struct inflight, by process) makes the look-up
- * fast.
- */
-int walk_states(struct walk *w, const struct model *m);
-const char *proc_state(const struct walk *states, const struct proc *p);
+/* What each process does now. Linear to make; states_fini() is due in both cases. */
+struct states {
+	struct hmap kinds; /* struct proc -> enum wait_kind of the task that tells most, plus 1 */
+};
+
+int states_init(struct states *s, const struct model *m);
+void states_fini(struct states *s);
+
+/* "exited", or what wait_kind_name() says. */
+const char *proc_state(const struct states *s, const struct proc *p);
 
 /* "comm" of a party's process, "?" when nobody knows it. */
 const char *party_comm(const struct party *p);

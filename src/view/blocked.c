@@ -122,17 +122,22 @@ static enum rank rank_of(const struct view *v, const struct inflight *i)
 /* Sorts w by rank, what is alike as it was; the counts of each rank in cnt. */
 static int sort_by_rank(const struct view *v, struct walk *w, size_t cnt[RANK_IDLE + 1])
 {
-	const void **sorted = calloc(w->cnt ? w->cnt : 1, sizeof(*sorted));
+	const void **sorted = calloc(w->cnt + 1, sizeof(*sorted));
+	enum rank *ranks = calloc(w->cnt + 1, sizeof(*ranks));
 	size_t at = 0;
 
-	if (!sorted)
-		return -ENOMEM;
-	for (enum rank rank = RANK_SENDER; rank <= RANK_IDLE; rank++) {
-		cnt[rank] = at;
+	for (size_t k = 0; sorted && ranks && k < w->cnt; k++) {
+		ranks[k] = rank_of(v, w->v[k]);
+		cnt[ranks[k]]++;
+	}
+	for (enum rank rank = RANK_SENDER; sorted && ranks && rank <= RANK_IDLE; rank++)
 		for (size_t k = 0; k < w->cnt; k++)
-			if (rank_of(v, w->v[k]) == rank)
+			if (ranks[k] == rank)
 				sorted[at++] = w->v[k];
-		cnt[rank] = at - cnt[rank];
+	free(ranks);
+	if (at < w->cnt) {
+		free(sorted);
+		return -ENOMEM;
 	}
 	free(w->v);
 	w->v = sorted;

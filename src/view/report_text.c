@@ -222,10 +222,10 @@ static void put_loss(const struct view *v)
 int report_text(struct sink *out, const struct text_opts *opts, const struct report_info *info,
 		const struct model *m)
 {
-	struct view v = {.out = out, .opts = opts, .info = info, .m = m, .states = WALK_INIT};
+	struct view v = {.out = out, .opts = opts, .info = info, .m = m};
 	int err;
 
-	err = walk_states(&v.states, m);
+	err = states_init(&v.states, m);
 	if (!err)
 		err = put_head(&v);
 	if (!err)
@@ -248,6 +248,6 @@ int report_text(struct sink *out, const struct text_opts *opts, const struct rep
 		put_loss(&v);
 		err = sink_spill(out);
 	}
-	walk_fini(&v.states);
+	states_fini(&v.states);
 	return err;
 }

@@ -17,8 +17,8 @@ struct view {
 	const struct text_opts *opts;
 	const struct report_info *info;
 	const struct model *m;
-	struct walk states; /* of walk_states() */
-	bool moment;        /* one look, no trace */
+	struct states states;
+	bool moment; /* one look, no trace */
 };
 
 int view_blocked(const struct view *v);     /* who is stuck, on what, because of whom */

@@ -14,6 +14,7 @@
 #include "export/messages.h"
 #include "export/report.h"
 #include "export/walk.h"
+#include "feed.h"
 #include "model/class.h"
 #include "view/table.h"
 
@@ -312,45 +313,63 @@ static void blocked_time_is_never_negative(void **state)
 	assert_int_equal(blocked_for_ns(&i), 0);
 }
 
+static void expect_state(struct feed *f, uint32_t pid, const char *state)
+{
+	struct states states;
+
+	assert_int_equal(states_init(&states, f->m), 0);
+	assert_string_equal(proc_state(&states, model_proc_by_pid(f->m, pid)), state);
+	states_fini(&states);
+}
+
+/* A thread of pid 2 beside its first one, which is in an operation. */
+static void look_at_two(struct feed *f, enum ipcspy_op op, enum ipcspy_why why)
+{
+	struct ev_task other = task_make(2, 3, 'S', why, 0, T0, T0 + SEC);
+
+	feed_snap(f, 0, T0 + SEC);
+	feed_inflight(f, op == OP_WAIT ? MECH_NONE : MECH_PIPE, op, op != OP_WAIT, 2, T0, T0 + SEC,
+		      SEC);
+	feed_task(f, 2, 'S', WHY_NONE, 0, T0, T0 + SEC);
+	if (why != WHY_NONE)
+		feed_raw(f, &other);
+	feed_snap(f, SNAPF_END, T0 + SEC);
+}
+
 static void states_of_processes(void **state)
 {
-	struct proc procs[4] = {{.pid = 1}, {.pid = 2}, {.pid = 3}, {.pid = 4, .exited = true}};
-	struct inflight in[3] = {
-		{.proc = &procs[0], .op = OP_SEND, .asleep = true, .chan = &pipe_chan},
-		{.proc = &procs[0], .op = OP_WAIT, .asleep = true},
-		{.proc = &procs[1], .op = OP_WAIT, .asleep = true},
-	};
-	const void *rows[] = {&in[0], &in[1], &in[2]};
-	struct walk states = {rows, 3}, none = WALK_INIT;
-
-	struct task tasks[2] = {{.proc = &procs[1], .tid = 2, .state = 'S'},
-				{.proc = &procs[1], .tid = 3, .state = 'S', .why = WHY_SLEEP}};
+	struct feed f;
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++)
-		list_init(&procs[i].tasks);
-	in[2].tid = 2;
-	pipe_chan.cls = mech_class(MECH_PIPE);
-	assert_string_equal(proc_state(&states, &procs[0]), "blocked");
-	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
-	assert_string_equal(proc_state(&states, &procs[2]), "unknown");
-	assert_string_equal(proc_state(&states, &procs[3]), "exited");
-	assert_string_equal(proc_state(&none, &procs[0]), "unknown");
-	/* now that its tasks are told of: one polls, the other does something else */
-	list_add_tail(&procs[1].tasks, &tasks[0].in_proc);
-	assert_string_equal(proc_state(&states, &procs[1]), "waiting");
-	list_add_tail(&procs[1].tasks, &tasks[1].in_proc);
-	assert_string_equal(proc_state(&states, &procs[1]), "asleep");
-	tasks[1].why = WHY_CHILD;
-	assert_string_equal(proc_state(&states, &procs[1]), "waits for a child");
-	tasks[1].why = WHY_STOPPED;
-	assert_string_equal(proc_state(&states, &procs[1]), "stopped");
-	in[2].op = OP_RECV;
-	in[2].chan = &pipe_chan;
-	tasks[1].why = WHY_DISK;
-	assert_string_equal(proc_state(&states, &procs[1]), "in disk wait");
-	tasks[1].why = WHY_SLEEP;
-	assert_string_equal(proc_state(&states, &procs[1]), "blocked");
+	feed_init(&f);
+	for (uint32_t pid = 1; pid <= 4; pid++)
+		feed_proc(&f, pid, "p");
+	feed_pipe(&f, 1);
+	feed_exit(&f, 4, T0);
+	/* no task of it is told of */
+	feed_snap(&f, 0, T0 + SEC);
+	feed_inflight(&f, MECH_PIPE, OP_SEND, 1, 1, T0, T0 + SEC, SEC);
+	feed_inflight(&f, MECH_NONE, OP_WAIT, 0, 2, T0, T0 + SEC, SEC);
+	feed_snap(&f, SNAPF_END, T0 + SEC);
+	expect_state(&f, 1, "blocked");
+	expect_state(&f, 2, "waiting");
+	expect_state(&f, 3, "unknown");
+	expect_state(&f, 4, "exited");
+	/* now they are: one polls, the other does something else */
+	look_at_two(&f, OP_WAIT, WHY_NONE);
+	expect_state(&f, 1, "unknown");
+	expect_state(&f, 2, "waiting");
+	look_at_two(&f, OP_WAIT, WHY_SLEEP);
+	expect_state(&f, 2, "asleep");
+	look_at_two(&f, OP_WAIT, WHY_CHILD);
+	expect_state(&f, 2, "waits for a child");
+	look_at_two(&f, OP_WAIT, WHY_STOPPED);
+	expect_state(&f, 2, "stopped");
+	look_at_two(&f, OP_RECV, WHY_DISK);
+	expect_state(&f, 2, "in disk wait");
+	look_at_two(&f, OP_RECV, WHY_SLEEP);
+	expect_state(&f, 2, "blocked");
+	feed_fini(&f);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include "analysis/blame.h"
 #include "analysis/chain.h"
 #include "analysis/findings.h"
+#include "export/report.h"
 #include "scene.h"
 
 #define FEW   4000 /* more than what caches hold in either case */
@@ -91,6 +92,33 @@ static void queue(struct feed *f, uint32_t cnt)
 	scene_end(f);
 }
 
+/* Two processes of so many threads each, which wait for each other. */
+static void threads(struct feed *f, uint32_t cnt)
+{
+	struct ev_task t = task_make(1, 0, 'S', WHY_NONE, 0, T0, SEEN);
+	struct ev_inflight in = {.hdr = {.kind = EV_INFLIGHT,
+					 .len = sizeof(in),
+					 .flags = OPF_TARGET | OPF_ASLEEP,
+					 .ts_ns = SEEN},
+				 .enter_ns = T0,
+				 .blocked_ns = SEEN - T0,
+				 .op = OP_RECV,
+				 .mech = MECH_PIPE};
+
+	add_procs(f, 2);
+	scene_begin(f);
+	scene_pipe(f, 1, 1, 2);
+	scene_pipe(f, 2, 2, 1);
+	for (uint32_t i = 0; i < cnt; i++) {
+		in.hdr.tid = t.hdr.tid = 10 + i;
+		in.hdr.pid = t.hdr.pid = 1 + i % 2;
+		in.chan = 1 + !(i % 2);
+		feed_raw(f, &in);
+		feed_raw(f, &t);
+	}
+	scene_end(f);
+}
+
 static void find(struct feed *f)
 {
 	struct findings found;
@@ -107,6 +135,18 @@ static void blame(struct feed *f)
 	assert_int_equal(blame_table_init(&t, f->blame, f->m), 0);
 	assert_true(t.total_ns > 0);
 	blame_table_fini(&t);
+}
+
+static void report(struct feed *f)
+{
+	const struct report_info info = {.host = "h", .kernel = "k", .arch = "a", .filter = "f"};
+	struct sink out;
+	struct json j;
+
+	sink_init_mem(&out);
+	json_init(&j, &out, 0);
+	assert_int_equal(report_json(&j, NULL, &info, f->m), 0);
+	sink_fini(&out);
 }
 
 static uint64_t shortest(void (*make)(struct feed *f, uint32_t cnt), uint32_t cnt,
@@ -171,12 +211,18 @@ static void test_blame(void **state)
 	scales("blame", pairs, blame);
 }
 
+static void test_threads(void **state)
+{
+	(void)state;
+	scales("threads in a report", threads, report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deadlocks), cmocka_unit_test(test_leaks),
 		cmocka_unit_test(test_stopped),   cmocka_unit_test(test_long_chain),
-		cmocka_unit_test(test_blame),
+		cmocka_unit_test(test_blame),     cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
