@@ -55,7 +55,7 @@ static int put_proc(struct exporter *x, const struct proc *p, uint64_t id)
 static int proc_id(struct exporter *x, const struct proc *p, uint64_t *id)
 {
 	struct tables *t = x->state;
-	uint64_t key = hmap_mix(p->pid, p->start_ns);
+	uint64_t key = proc_key(p);
 	int err;
 
 	*id = (uintptr_t)hmap_get(&t->procs, key);
@@ -236,17 +236,23 @@ static int put_blocked_now(struct exporter *x, const struct model *m)
 	return err;
 }
 
+/* Those that the model has no more have ended: others stand for them there. */
 static int put_procs(struct exporter *x, const struct model *m)
 {
+	struct tables *t = x->state;
 	struct walk w = WALK_INIT;
 	int err = walk_procs(&w, m);
 	uint64_t id;
 
-	for (size_t i = 0; !err && i < w.cnt; i++) {
+	for (size_t i = 0; !err && i < w.cnt; i++)
 		err = proc_id(x, w.v[i], &id);
-		err = err ? err : put_proc(x, w.v[i], id);
-	}
 	walk_fini(&w);
+	err = err ? err : tables_exec(t, "UPDATE processes SET exited = 1");
+	list_for_each (p, model_procs(m), struct proc, in_model) {
+		id = err ? 0 : (uintptr_t)hmap_get(&t->procs, proc_key(p));
+		if (id)
+			err = put_proc(x, p, id);
+	}
 	return err;
 }
 
@@ -319,15 +325,21 @@ static int put_flow(struct exporter *x, const struct model *m, const struct flow
 	return row_end(t);
 }
 
+/* The same of channels: what the model has no more is closed. */
 static int put_chans(struct exporter *x, const struct model *m)
 {
+	struct tables *t = x->state;
 	struct walk w = WALK_INIT;
 	int err = walk_chans(&w, m);
 
+	err = err ? err : tables_exec(t, "UPDATE channels SET open = 0");
+	list_for_each (c, model_chans(m), struct chan, in_model)
+		if (!err && hmap_get(&t->chans, c->id))
+			err = put_chan(x, c);
 	for (size_t i = 0; !err && i < w.cnt; i++) {
 		const struct chan *c = w.v[i];
 
-		err = put_chan(x, c);
+		err = know_chan(x, c);
 		list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
 			err = err ? err : put_endpoint(x, ep);
 		list_for_each (f, &c->flows, struct flow, in_chan)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/walk.h"
 #include "lib/vec.h"
 
 #define LANES_MAX 128
@@ -81,11 +82,6 @@ static int tell_task(struct tracks *t, const struct task_track *task, bool with_
 	thread.tid = (int32_t)task->tid;
 	thread.thread_name = with_name ? (char *)valid(t, task->proc->comm) : NULL;
 	return packets_put_track(t->out, &d);
-}
-
-static uint64_t proc_key(const struct proc *p)
-{
-	return hmap_mix(p->pid, p->start_ns);
 }
 
 static int track_of_proc(struct tracks *t, const struct proc *p, struct proc_track **out)

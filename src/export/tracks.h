@@ -18,7 +18,7 @@
 struct lane {
 	uint64_t uuid;
 	uint64_t enter_ns, end_ns; /* of what was drawn there last ... */
-	bool open;                 /* ... whose end is not written yet: see tracks_close() */
+	bool open;                 /* ... whose end is not written yet: see tracks_finish() */
 };
 
 struct proc_track {

@@ -182,6 +182,16 @@ int walk_blocked(struct walk *w, const struct model *m)
 	return 0;
 }
 
+uint64_t proc_key(const struct proc *p)
+{
+	uint64_t name[IPCSPY_COMM_LEN / sizeof(uint64_t)];
+
+	if (p->pid)
+		return hmap_mix(p->pid, p->start_ns);
+	memcpy(name, p->comm, sizeof(name));
+	return hmap_mix(name[0], name[1]);
+}
+
 size_t target_cnt(const struct model *m)
 {
 	size_t cnt = 0;

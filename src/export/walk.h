@@ -46,6 +46,9 @@ int walk_procs(struct walk *w, const struct model *m);
 /* struct inflight: what belongs in "blocked now", longest first */
 int walk_blocked(struct walk *w, const struct model *m);
 
+/* A number for each process of a trace; those that stand for many (struct proc) by their name. */
+uint64_t proc_key(const struct proc *p);
+
 /* How many targets there were, exited ones included. */
 size_t target_cnt(const struct model *m);
 

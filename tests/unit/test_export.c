@@ -212,6 +212,16 @@ static int64_t query(const char *path, const char *sql)
 	return v;
 }
 
+static void new_file(char *path, void **state, const char *name)
+{
+	int fd;
+
+	tmp_path(path, state, name);
+	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void databases(void **state)
 {
 	struct exported e;
@@ -219,12 +229,8 @@ static void databases(void **state)
 	for (const struct scene *s = scenes; s->name; s++) {
 		char path[PATH_MAX];
 		int64_t messages = 0;
-		int fd;
 
-		tmp_path(path, state, s->name);
-		fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-		assert_true(fd >= 0);
-		close(fd);
+		new_file(path, state, s->name);
 		play(&e, "sqlite", s, path);
 		list_for_each (c, model_chans(e.player.model), struct chan, in_model)
 			list_for_each (f, &c->flows, struct flow, in_chan)
@@ -233,6 +239,37 @@ static void databases(void **state)
 		assert_int_equal(query(path, "SELECT count(*) FROM lines"), messages);
 		assert_int_equal(query(path, "SELECT sum(messages) FROM flows"), messages);
 	}
+}
+
+/* More processes and channels than the model keeps, each with one message. */
+static void database_of_many(void **state)
+{
+	struct exported e;
+	struct feed f;
+	char path[PATH_MAX];
+
+	new_file(path, state, "many");
+	begin(&e, "sqlite", T0, path);
+	f = (struct feed){.m = e.player.model};
+	feed_proc(&f, 11, "reader");
+	for (uint32_t i = 0; i < 4500; i++) {
+		uint64_t t = T0 + i * US;
+
+		feed_proc(&f, 100 + i, i % 3 ? "one" : "two");
+		feed_pipe(&f, 1 + i / 3);
+		feed_send(&f, MECH_PIPE, 1 + i / 3, 100 + i, t, t + 10, 7);
+		feed_recv(&f, MECH_PIPE, 1 + i / 3, 11, t, t + 20, 7);
+		feed_exit(&f, 100 + i, t + 30);
+	}
+	feed_snap(&f, SNAPF_HOLDS, T0 + SEC);
+	feed_snap(&f, SNAPF_HOLDS | SNAPF_END, T0 + SEC);
+	end(&e, T0 + SEC);
+	fini(&e);
+	assert_int_equal(query(path, "SELECT count(*) FROM processes WHERE NOT exited"), 1);
+	assert_int_equal(query(path, "SELECT count(*) FROM channels WHERE open"), 0);
+	assert_int_equal(query(path, "SELECT sum(messages) FROM endpoints JOIN processes p ON "
+				     "p.id = process WHERE role = 'send' AND comm = 'two'"),
+			 1500);
 }
 
 /* Two messages with bytes, of which 3 and 4 are kept, and one without. */
@@ -257,12 +294,8 @@ static void database_has_payload(void **state)
 {
 	struct exported e;
 	char path[PATH_MAX];
-	int fd;
 
-	tmp_path(path, state, "payload");
-	fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	close(fd);
+	new_file(path, state, "payload");
 	begin(&e, "sqlite", T0, path);
 	with_payload(&e);
 	fini(&e);
@@ -377,6 +410,7 @@ int main(void)
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
 		cmocka_unit_test(dot_escapes_labels),
 		TMP_TEST(databases),
+		TMP_TEST(database_of_many),
 		TMP_TEST(database_has_payload),
 		cmocka_unit_test(packets),
 		cmocka_unit_test(packets_without_bytes_say_so),
