@@ -37,7 +37,9 @@ static void put_proc(struct strbuf *sb, const struct proc *p, size_t nth)
 {
 	strbuf_printf(sb, "\tp%zu [label=\"", nth);
 	put_text(sb, p->comm);
-	strbuf_printf(sb, "\\n%u\"%s];\n", p->pid, p->target ? ", style=bold" : "");
+	strbuf_puts(sb, "\\n");
+	human_pid(sb, p->pid);
+	strbuf_printf(sb, "\"%s];\n", p->target ? ", style=bold" : "");
 }
 
 static void put_chan(struct strbuf *sb, const struct chan *c)

@@ -10,6 +10,7 @@
 #include "analysis/analysis.h"
 #include "export/format.h"
 #include "export/walk.h"
+#include "lib/human.h"
 #include "lib/vec.h"
 #include "model/mech.h"
 
@@ -60,7 +61,7 @@ static void put_frame(struct strbuf *sb, const char *s)
 static void put_who(struct strbuf *sb, const char *comm, uint32_t pid)
 {
 	put_frame(sb, comm);
-	strbuf_printf(sb, "[%u]", pid);
+	human_task(sb, pid, 0);
 }
 
 /* Adds ns to the stack of this text; the texts are as many as process, channel, peer. */

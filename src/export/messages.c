@@ -5,6 +5,7 @@
 
 #include "export/json.h"
 #include "export/walk.h"
+#include "lib/human.h"
 #include "lib/utf8.h"
 #include "model/mech.h"
 
@@ -312,11 +313,8 @@ static void put_escaped(struct strbuf *sb, const char *s, bool ascii)
 static void put_party(struct strbuf *sb, const struct party *p, bool ascii)
 {
 	put_escaped(sb, !p->proc && p->addr ? p->addr : party_comm(p), ascii);
-	if (p->proc) {
-		strbuf_putc(sb, '[');
-		strbuf_put_u64(sb, p->proc->pid);
-		strbuf_putc(sb, ']');
-	}
+	if (p->proc)
+		human_task(sb, p->proc->pid, 0);
 }
 
 static void put_cell(struct strbuf *sb, const struct line *l, const struct message_column *c)

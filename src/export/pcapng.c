@@ -10,6 +10,7 @@
 
 #include "export/format.h"
 #include "export/walk.h"
+#include "lib/human.h"
 #include "model/mech.h"
 
 #define BLOCK_SECTION   0x0a0d0d0au
@@ -149,7 +150,7 @@ static void put_party(struct strbuf *sb, const struct party *p)
 
 	strbuf_put_escaped(sb, name, strlen(name));
 	if (p->proc)
-		strbuf_printf(sb, "[%u]", p->proc->pid);
+		human_task(sb, p->proc->pid, 0);
 }
 
 #define TEXT_MAX 4096 /* a name may be as long as it likes, a tag must not */

@@ -95,7 +95,7 @@ void human_pid(struct strbuf *sb, uint32_t pid)
 {
 	if (pid & PID_OUTSIDE)
 		strbuf_puts(sb, "outside:");
-	strbuf_printf(sb, "%u", pid & ~PID_OUTSIDE);
+	strbuf_put_u64(sb, pid & ~PID_OUTSIDE);
 }
 
 void human_task(struct strbuf *sb, uint32_t pid, uint32_t tid)

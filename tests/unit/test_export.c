@@ -197,6 +197,33 @@ static void dot_escapes_labels(void **state)
 	fini(&e);
 }
 
+/* Who has no number in this pid namespace has the machine's, and that is said. */
+static void outside_is_told_apart(void **state)
+{
+	static const char *const names[] = {"folded", "dot", "pcapng"};
+	const uint32_t pid = 102 | PID_OUTSIDE;
+	struct exported e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct feed f;
+		struct ev_op op;
+
+		begin(&e, names[i], T0, NULL);
+		f = (struct feed){.m = e.player.model};
+		feed_pipe(&f, 5);
+		feed_send(&f, MECH_PIPE, 5, pid, T0, T0 + 10 * US, 7);
+		op = op_make(MECH_PIPE, OP_RECV, 5, 11, T0, T0 + 11 * US, 7);
+		op.blocked_ns = 10 * US;
+		op.waker_tid = pid;
+		feed_op(&f, &op);
+		end(&e, T0 + MS);
+		assert_non_null(memmem(e.out.buf.s, e.out.buf.len, "outside:102", 11));
+		assert_null(memmem(e.out.buf.s, e.out.buf.len, "8388710", 7));
+		fini(&e);
+	}
+}
+
 static int64_t query(const char *path, const char *sql)
 {
 	sqlite3_stmt *stmt;
@@ -409,6 +436,7 @@ int main(void)
 		cmocka_unit_test(csv_on_a_terminal_gives_no_orders),
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
 		cmocka_unit_test(dot_escapes_labels),
+		cmocka_unit_test(outside_is_told_apart),
 		TMP_TEST(databases),
 		TMP_TEST(database_of_many),
 		TMP_TEST(database_has_payload),

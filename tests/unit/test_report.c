@@ -296,6 +296,20 @@ static void message_as_text(void **state)
 	sink_fini(&out);
 }
 
+static void message_from_outside(void **state)
+{
+	struct proc far = {.pid = 102 | PID_OUTSIDE, .comm = "far"};
+	const struct party src = {.proc = &far};
+	struct message msg = message_between(&src, &local_dst);
+	struct sink out;
+
+	(void)state;
+	sink_init_mem(&out);
+	assert_int_equal(message_text(&out, &msg, 5000000000, 0, false), 0);
+	assert_non_null(strstr(out.buf.s, " far[outside:102] "));
+	sink_fini(&out);
+}
+
 static void status_as_a_shell_tells_it(void **state)
 {
 	(void)state;
@@ -384,6 +398,7 @@ int main(void)
 		cmocka_unit_test(cut_counts_columns_not_bytes),
 		cmocka_unit_test(message_as_json),
 		cmocka_unit_test(message_as_text),
+		cmocka_unit_test(message_from_outside),
 		cmocka_unit_test(status_as_a_shell_tells_it),
 		cmocka_unit_test(blocked_time_is_never_negative),
 		cmocka_unit_test(states_of_processes),
