@@ -42,6 +42,9 @@ const char *verdict_name(enum verdict_kind kind);
  */
 size_t waits_for(const struct inflight *i, struct proc **out, size_t max);
 
+/* What is in its channel now; of one with two directions, in that which it waits for. */
+uint64_t inflight_backlog(const struct inflight *i);
+
 /* True when the operation belongs in "blocked now": asleep, and not merely idle in poll. */
 bool inflight_is_blocked(const struct inflight *i);
 

@@ -57,6 +57,18 @@ size_t waits_for(const struct inflight *i, struct proc **out, size_t max)
 	return s.cnt;
 }
 
+uint64_t inflight_backlog(const struct inflight *i)
+{
+	bool send = i->op == OP_SEND;
+	int side = -1;
+
+	if (chan_shape(i->chan) == SHAPE_PAIR && (send || i->op == OP_RECV))
+		side = end_side(i->chan, i->proc, send ? EP_SEND : EP_RECV);
+	if (side < 0)
+		return i->chan->backlog.now;
+	return i->chan->dir_now[send ? side & 1 : !side];
+}
+
 bool inflight_is_blocked(const struct inflight *i)
 {
 	return i->asleep && i->op != OP_WAIT && !(i->chan && chan_shape(i->chan) == SHAPE_INBOX);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "export/why_json.h"
 
+#include "analysis/analysis.h"
 #include "analysis/doing.h"
 #include "lib/syscalls.h"
 #include "model/mech.h"
@@ -44,7 +45,7 @@ static void put_chan(struct json *j, const struct wait *w)
 	else
 		json_null(j, "fd");
 	json_str(j, "unit", c->unit);
-	json_u64(j, "backlog", c->backlog.now);
+	json_u64(j, "backlog", w->kind == WAIT_CHAN ? inflight_backlog(w->in) : c->backlog.now);
 	if (c->capacity)
 		json_u64(j, "capacity", c->capacity);
 	else

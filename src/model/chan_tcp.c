@@ -251,8 +251,8 @@ static void tcp_backlog(struct chan *c, unsigned int dir, const struct ev_op *op
 	struct tcp *t = c->priv;
 
 	if (t->far_end == FAR_LOCAL) {
-		c->dir_now[1] = 0;
-		chan_backlog(c, 0, pair_seq_backlog(&t->dir[0]) + pair_seq_backlog(&t->dir[1]));
+		chan_backlog(c, 0, pair_seq_backlog(&t->dir[0]));
+		chan_backlog(c, 1, pair_seq_backlog(&t->dir[1]));
 	} else if (op->hdr.flags & OPF_BACKLOG) {
 		chan_backlog(c, dir, op->backlog);
 	}

@@ -138,7 +138,7 @@ struct chan {
 		uint64_t full_ns;       /* total time without room */
 		uint64_t full_since_ns; /* 0: has room */
 	} backlog;
-	uint64_t dir_now[2];  /* the model's own: backlog per direction */
+	uint64_t dir_now[2];  /* backlog per direction; of SHAPE_PAIR: from side 0, from side 1 */
 	uint64_t was_full[2]; /* the model's own: begin and end of the last time without room */
 	uint64_t capacity;    /* 0 unknown */
 	uint64_t id;          /* small number, counted from 1, as shown in reports */

@@ -70,7 +70,7 @@ static enum style cell_fill(struct strbuf *cell, const void *row, const void *ar
 		strbuf_putc(cell, '-');
 		return STYLE_NONE;
 	}
-	view_put_quantity(cell, i->chan, i->chan->backlog.now);
+	view_put_quantity(cell, i->chan, inflight_backlog(i));
 	strbuf_puts(cell, " of ");
 	view_put_quantity(cell, i->chan, i->chan->capacity);
 	return STYLE_NONE;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "analysis/analysis.h"
 #include "analysis/doing.h"
 #include "lib/human.h"
 #include "model/mech.h"
@@ -34,7 +35,7 @@ static void put_fill(struct strbuf *sb, const struct wait *w)
 	if (!c->capacity)
 		return;
 	strbuf_puts(sb, ", ");
-	view_put_quantity(sb, c, c->backlog.now);
+	view_put_quantity(sb, c, inflight_backlog(w->in));
 	strbuf_puts(sb, " of ");
 	view_put_quantity(sb, c, c->capacity);
 }

@@ -235,6 +235,31 @@ static void test_socket_waits_for_the_other_side(void **state)
 		assert_int_equal(waits_for(i, who, 1), 2);
 }
 
+/* What is on its way to B is nothing that A, which reads, could have. */
+static void test_backlog_of_a_direction(void **state)
+{
+	struct feed *f = *state;
+	struct ev_obj o = obj_make(MECH_UNIX_STREAM, 1, T0);
+
+	o.hdr.flags = OBJF_CREATED;
+	o.self = 1;
+	o.peer = 2;
+	feed_obj(f, &o);
+	o.chan = o.self = 2;
+	o.peer = 1;
+	feed_obj(f, &o);
+	feed_send(f, MECH_UNIX_STREAM, 1, A, T0, T0 + 10, 3000);
+	feed_recv(f, MECH_UNIX_STREAM, 1, A, T0 + 20, T0 + 30, -11);
+	feed_snap(f, 0, T0 + SEC);
+	feed_inflight(f, MECH_UNIX_STREAM, OP_RECV, 1, A, T0, T0 + SEC, SEC);
+	feed_inflight(f, MECH_UNIX_STREAM, OP_RECV, 2, B, T0, T0 + SEC, SEC);
+	feed_inflight(f, MECH_UNIX_STREAM, OP_SEND, 2, C, T0, T0 + SEC, SEC);
+	feed_snap(f, SNAPF_END, T0 + SEC);
+	assert_int_equal(feed_chan(f, 0)->backlog.now, 3000);
+	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
+		assert_int_equal(inflight_backlog(i), i->proc->pid == B ? 3000 : 0);
+}
+
 /* Any of them may have several descriptors of it. */
 static void test_many_are_counted_once_each(void **state)
 {
@@ -287,6 +312,7 @@ int main(void)
 		T(test_deadlock),
 		T(test_leak),
 		T(test_socket_waits_for_the_other_side),
+		T(test_backlog_of_a_direction),
 		T(test_many_are_counted_once_each),
 		T(test_waits_by_use),
 	};

@@ -316,6 +316,24 @@ static void test_tcp_tuple_reuse(void **state)
 	}
 }
 
+/* Each direction has room of its own: what is in both is not added up. */
+static void test_tcp_both_ways(void **state)
+{
+	struct feed *f = *state;
+
+	tcp_obj(f, 1, "127.0.0.1", 50000, "127.0.0.1", 80, 1);
+	tcp_obj(f, 2, "127.0.0.1", 80, "127.0.0.1", 50000, 1);
+	for (uint64_t id = 1; id <= 2; id++) {
+		tcp_op(f, OP_SEND, id, id == 1 ? A : B, T0, T0 + 10 * id, 5, 1000);
+		tcp_op(f, OP_RECV, 3 - id, id == 1 ? B : A, T0, T0 + 10 * id + 5, 5, 1000);
+	}
+	tcp_op(f, OP_SEND, 1, A, T0 + 100, T0 + 110, 100, 1100);
+	tcp_op(f, OP_SEND, 2, B, T0 + 100, T0 + 120, 60, 1060);
+	assert_int_equal(feed_chan(f, 0)->backlog.now, 100);
+	assert_int_equal(feed_chan(f, 0)->dir_now[0], 100);
+	assert_int_equal(feed_chan(f, 0)->dir_now[1], 60);
+}
+
 /* Loopback means something only inside one namespace; other addresses do not ask. */
 static void test_tcp_namespaces(void **state)
 {
@@ -475,6 +493,7 @@ int main(void)
 		T(test_tcp_loss),
 		T(test_tcp_remote),
 		T(test_tcp_tuple_reuse),
+		T(test_tcp_both_ways),
 		T(test_tcp_namespaces),
 		T(test_seqpacket),
 		T(test_snapshot_ahead),
