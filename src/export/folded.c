@@ -161,7 +161,7 @@ static int add_inflight(struct folded *f, const struct inflight *i)
 	struct proc *peers[PEERS_MAX];
 	size_t cnt;
 
-	if (!i->chan)
+	if (!i->chan || (i->op != OP_SEND && i->op != OP_RECV))
 		return 0;
 	cnt = waits_for(i, peers, PEERS_MAX);
 	begin_stack(f, i->proc, i->chan, i->op);
@@ -172,7 +172,7 @@ static int add_inflight(struct folded *f, const struct inflight *i)
 	}
 	if (!cnt)
 		strbuf_puts(&f->text, "nobody");
-	return add(f, blocked_for_ns(i));
+	return add(f, i->blocked_ns);
 }
 
 static int folded_end(struct exporter *x, const struct model *m)

@@ -273,7 +273,7 @@ static int put_unfinished(struct timeline *tl, const struct inflight *i)
 	err = event_set_call(&tl->packets, &e, i->nr);
 	err = err ? err : add_chan(tl, &e, i->chan);
 	event_add_bool(&e, ARG_STILL_BLOCKED);
-	event_add_u64(&e, ARG_BLOCKED_NS, blocked_for_ns(i));
+	event_add_u64(&e, ARG_BLOCKED_NS, i->blocked_ns);
 	return err ? err : packets_put_event(&tl->packets, &e);
 }
 

@@ -230,7 +230,7 @@ static int put_blocked_now(struct exporter *x, const struct model *m)
 						   .op = (uint8_t)f->op,
 						   .now = true,
 						   .enter_ns = f->enter_ns,
-						   .ns = blocked_for_ns(f)});
+						   .ns = f->blocked_ns});
 	}
 	walk_fini(&w);
 	return err;

@@ -425,8 +425,10 @@ def graph_of_a_deadlock(t):
 @case(params=[(name,) for name in WORKLOADS])
 def folded_is_the_blocked_time(t, name):
     path, report = record(t, *WORKLOADS[name])
-    total = sum(e["blocked"]["total_ns"] for c in report["channels"] for e in c["endpoints"])
-    total += sum(b["for_ns"] for b in report["blocked_now"] if b["channel"] is not None)
+    now = {(b["channel"], b["pid"], b["operation"]) for b in report["blocked_now"]}
+    total = sum(e["blocked"]["total_ns"] +
+                (e["blocked"]["now_ns"] if (c["id"], e["pid"], e["role"]) in now else 0)
+                for c in report["channels"] for e in c["endpoints"])
     stacks = [line.rsplit(" ", 1) for line in export(t, "folded", path)[0].decode().splitlines()]
     t.equal("sum", total, sum(int(ns) for _, ns in stacks))
     t.ok("three frames each", all(s.count(";") == 2 for s, _ in stacks), repr(stacks))

@@ -185,6 +185,28 @@ static void folded_tells_who_ended_the_wait(void **state)
 	fini(&e);
 }
 
+/* It is the time asleep, as in endpoints: not that in the call, nor that of an idle server. */
+static void folded_has_what_still_sleeps(void **state)
+{
+	struct exported e;
+	struct feed f;
+
+	(void)state;
+	begin(&e, "folded", T0, NULL);
+	f = (struct feed){.m = e.player.model};
+	feed_proc(&f, 10, "w");
+	feed_pipe(&f, 5);
+	feed_pipe(&f, 6);
+	feed_snap(&f, SNAPF_HOLDS, T0 + MS);
+	feed_hold(&f, 5, 11, HOLDF_READ);
+	feed_inflight(&f, MECH_PIPE, OP_SEND, 5, 10, T0, T0 + MS, 600 * US);
+	feed_inflight(&f, MECH_PIPE, OP_ACCEPT, 6, 11, T0, T0 + MS, MS);
+	feed_snap(&f, SNAPF_HOLDS | SNAPF_END, T0 + MS);
+	end(&e, T0 + MS);
+	assert_string_equal(e.out.buf.s, "w[10];pipe:[5] (send);?[11] 600000\n");
+	fini(&e);
+}
+
 static void dot_escapes_labels(void **state)
 {
 	struct exported e;
@@ -435,6 +457,7 @@ int main(void)
 		cmocka_unit_test(csv_quotes_what_it_must),
 		cmocka_unit_test(csv_on_a_terminal_gives_no_orders),
 		cmocka_unit_test(folded_tells_who_ended_the_wait),
+		cmocka_unit_test(folded_has_what_still_sleeps),
 		cmocka_unit_test(dot_escapes_labels),
 		cmocka_unit_test(outside_is_told_apart),
 		TMP_TEST(databases),
