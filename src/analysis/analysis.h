@@ -35,6 +35,10 @@ bool verdict_has_basis(const struct model *m, const struct flow *f);
 /* "producer-bound", "consumer-bound", "balanced", "idle", "silent" */
 const char *verdict_name(enum verdict_kind kind);
 
+/* How long the channel had no room, and the endpoint could not send (EAGAIN), up to now; ns. */
+uint64_t chan_full_ns(const struct model *m, const struct chan *c);
+uint64_t endpoint_stalled_ns(const struct model *m, const struct endpoint *ep);
+
 /*
  * The processes that could end this blocked operation: for a send those that
  * can receive from the channel, for a receive those that can send. Fills at

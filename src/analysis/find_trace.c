@@ -12,13 +12,6 @@
 #define FULL_SHARE  2             /* at least one in so many parts of the time */
 #define FULL_MIN_NS 1000000000ull /* a burst may fill it for less */
 
-static uint64_t full_ns(const struct model *m, const struct chan *c)
-{
-	uint64_t since = c->backlog.full_since_ns, now_ns = model_now_ns(m);
-
-	return c->backlog.full_ns + (since && now_ns > since ? now_ns - since : 0);
-}
-
 static bool is_read(const struct chan *c)
 {
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
@@ -30,7 +23,7 @@ static bool is_read(const struct chan *c)
 /* Message queues, whose readers are often not those whom a full one keeps waiting. */
 int find_full_queue(struct findings *f, const struct model *m, const struct chan *c)
 {
-	uint64_t ns = full_ns(m, c), span_ns = model_now_ns(m) - model_start_ns(m);
+	uint64_t ns = chan_full_ns(m, c), span_ns = model_now_ns(m) - model_start_ns(m);
 	struct finding *new;
 	struct strbuf sb;
 	int err = 0;

@@ -8,38 +8,29 @@
 #define FEW        10 /* messages: less say something only when they took SHORT_NS */
 #define SHORT_NS   100000000ull
 
-static const struct endpoint *endpoint_of(const struct flow *f, enum ep_role role)
-{
-	const struct proc *p = role == EP_SEND ? f->src.proc : f->dst.proc;
-
-	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan)
-		if (ep->proc == p && ep->role == role)
-			return ep;
-	return NULL;
-}
-
 static uint64_t span_ns(const struct span_stat *s)
 {
 	return s->total_ns + s->now_ns;
 }
 
+uint64_t endpoint_stalled_ns(const struct model *m, const struct endpoint *ep)
+{
+	uint64_t since = ep->stall_since_ns, now_ns = model_now_ns(m);
+
+	return ep->stalled.total_ns + (since && now_ns > since ? now_ns - since : 0);
+}
+
 static uint64_t send_waited_ns(const struct model *m, const struct flow *f)
 {
-	const struct endpoint *ep = endpoint_of(f, EP_SEND);
-	uint64_t ns;
+	const struct endpoint *ep = flow_endpoint(f, EP_SEND);
 
-	if (!ep)
-		return 0;
-	ns = span_ns(&ep->blocked) + span_ns(&ep->stalled);
-	if (ep->stall_since_ns && model_now_ns(m) > ep->stall_since_ns)
-		ns += model_now_ns(m) - ep->stall_since_ns;
-	return ns;
+	return ep ? span_ns(&ep->blocked) + endpoint_stalled_ns(m, ep) : 0;
 }
 
 /* A receiver that never sleeps in the receive itself waits in poll and its like. */
 static uint64_t recv_waited_ns(const struct flow *f)
 {
-	const struct endpoint *ep = endpoint_of(f, EP_RECV);
+	const struct endpoint *ep = flow_endpoint(f, EP_RECV);
 
 	if (!ep || chan_shape(f->chan) == SHAPE_INBOX)
 		return 0;
@@ -48,7 +39,7 @@ static uint64_t recv_waited_ns(const struct flow *f)
 	return ep->proc->waits.total_ns + ep->proc->waits.now_ns;
 }
 
-static uint64_t full_ns(const struct model *m, const struct chan *c)
+uint64_t chan_full_ns(const struct model *m, const struct chan *c)
 {
 	uint64_t since = c->backlog.full_since_ns, now_ns = model_now_ns(m);
 
@@ -58,7 +49,7 @@ static uint64_t full_ns(const struct model *m, const struct chan *c)
 /* First send to last receive; to now while one end is stuck in the middle of it. */
 static uint64_t active_ns(const struct model *m, const struct flow *f)
 {
-	const struct endpoint *src = endpoint_of(f, EP_SEND);
+	const struct endpoint *src = flow_endpoint(f, EP_SEND);
 	uint64_t end_ns = f->last_ns;
 
 	if (src && (src->blocked.now_ns || src->stall_since_ns))
@@ -76,7 +67,7 @@ static unsigned int share(uint64_t part, uint64_t whole)
 static bool fell_silent(const struct model *m, const struct flow *f, uint64_t active)
 {
 	uint64_t silent_ns = model_now_ns(m) > f->last_ns ? model_now_ns(m) - f->last_ns : 0;
-	const struct endpoint *src = endpoint_of(f, EP_SEND);
+	const struct endpoint *src = flow_endpoint(f, EP_SEND);
 
 	return f->chan->open && silent_ns > IDLE_NS && silent_ns / 2 > active &&
 	       !(src && (src->blocked.now_ns || src->stall_since_ns));
@@ -93,9 +84,9 @@ struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
 		return v;
 	v.send_blocked = share(send_waited_ns(m, f), active);
 	v.recv_blocked = share(recv_waited_ns(f), active);
-	v.full = share(full_ns(m, f->chan), active);
+	v.full = share(chan_full_ns(m, f->chan), active);
 	if (fell_silent(m, f, active)) {
-		dst = endpoint_of(f, EP_RECV);
+		dst = flow_endpoint(f, EP_RECV);
 		if (dst && dst->blocked.now_ns)
 			v.kind = VERDICT_SILENT;
 		return v;
@@ -115,7 +106,7 @@ struct verdict verdict_of_flow(const struct model *m, const struct flow *f)
 /* A few messages in next to no time say nothing, unless one end is stuck right now. */
 bool verdict_has_basis(const struct model *m, const struct flow *f)
 {
-	const struct endpoint *src = endpoint_of(f, EP_SEND);
+	const struct endpoint *src = flow_endpoint(f, EP_SEND);
 
 	if (f->messages >= FEW || (f->messages > 1 && active_ns(m, f) >= SHORT_NS))
 		return true;

@@ -114,6 +114,14 @@ struct flow {
 	uint64_t key; /* the model's own: in the map of flows */
 };
 
+/* The endpoint of its sender or receiver; NULL: that end is no process here. */
+static inline const struct endpoint *flow_endpoint(const struct flow *f, enum ep_role role)
+{
+	if (role == EP_SEND)
+		return f->src.proc ? f->from : NULL;
+	return f->dst.proc ? f->to : NULL;
+}
+
 /* Who can end a wait on this channel. */
 enum chan_shape {
 	SHAPE_PIPE = 0,   /* one object, ends told apart by what the descriptor allows */

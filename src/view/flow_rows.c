@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/analysis.h"
 #include "view/sections.h"
 
 #define HANDFUL   5   /* more are merged */
@@ -20,26 +21,18 @@ struct candidate {
 	int direction; /* of like names: 1 from the process with more flows, -1 to it */
 };
 
-uint64_t flow_blocked_ns(const struct flow *f, const struct proc *p, enum ep_role role)
+uint64_t flow_blocked_ns(const struct flow *f, enum ep_role role)
 {
-	uint64_t sum = 0;
+	const struct endpoint *ep = flow_endpoint(f, role);
 
-	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan) {
-		if (p && ep->proc == p && ep->role == role)
-			sum += ep->blocked.total_ns + ep->blocked.now_ns;
-	}
-	return sum;
+	return ep ? ep->blocked.total_ns + ep->blocked.now_ns : 0;
 }
 
-uint64_t flow_stalled_ns(const struct flow *f)
+uint64_t flow_stalled_ns(const struct model *m, const struct flow *f)
 {
-	uint64_t sum = 0;
+	const struct endpoint *ep = flow_endpoint(f, EP_SEND);
 
-	list_for_each (ep, &f->chan->endpoints, struct endpoint, in_chan) {
-		if (f->src.proc && ep->proc == f->src.proc && ep->role == EP_SEND)
-			sum += ep->stalled.total_ns + ep->stalled.now_ns;
-	}
-	return sum;
+	return ep ? endpoint_stalled_ns(m, ep) : 0;
 }
 
 /* Processes by their names; who is elsewhere by the host, without the port. */
@@ -119,7 +112,7 @@ static bool is_first(const struct flow *f, bool src)
 	return true;
 }
 
-static int row_add(struct flow_row *row, const struct flow *f)
+static int row_add(struct flow_row *row, const struct model *m, const struct flow *f)
 {
 	const struct chan *c = f->chan;
 
@@ -129,11 +122,11 @@ static int row_add(struct flow_row *row, const struct flow *f)
 	row->messages += f->messages;
 	row->bytes += f->bytes;
 	if (is_first(f, true)) {
-		row->send_blocked_ns += flow_blocked_ns(f, f->src.proc, EP_SEND);
-		row->stalled_ns += flow_stalled_ns(f);
+		row->send_blocked_ns += flow_blocked_ns(f, EP_SEND);
+		row->stalled_ns += flow_stalled_ns(m, f);
 	}
 	if (is_first(f, false))
-		row->recv_blocked_ns += flow_blocked_ns(f, f->dst.proc, EP_RECV);
+		row->recv_blocked_ns += flow_blocked_ns(f, EP_RECV);
 	if (c->backlog.max > row->backlog_max)
 		row->backlog_max = c->backlog.max;
 	if (c->capacity > row->capacity)
@@ -155,7 +148,8 @@ static void count_chans(struct flow_row *row, uintptr_t *ids, size_t cnt)
 	}
 }
 
-static int merge_group(struct flow_row *row, const struct candidate *v, size_t cnt)
+static int merge_group(struct flow_row *row, const struct model *m, const struct candidate *v,
+		       size_t cnt)
 {
 	uintptr_t *ids = calloc(cnt, sizeof(*ids));
 	int err = 0;
@@ -163,7 +157,7 @@ static int merge_group(struct flow_row *row, const struct candidate *v, size_t c
 	if (!ids)
 		return -ENOMEM;
 	for (size_t i = 0; i < cnt && !err; i++)
-		err = row_add(row, v[i].f);
+		err = row_add(row, m, v[i].f);
 	for (size_t i = 0; i < cnt; i++)
 		ids[i] = (uintptr_t)v[i].f->src.proc ?: (uintptr_t)v[i].f->src.addr;
 	row->src_cnt = count_different(ids, cnt);
@@ -192,7 +186,7 @@ static int merge_alike(struct flow_rows *r, struct candidate *v, size_t *cnt)
 			struct flow_row *row = &r->v[r->w.cnt++];
 
 			hist_init(&row->latency);
-			err = merge_group(row, v + at, end - at);
+			err = merge_group(row, r->m, v + at, end - at);
 			row->place = v[at].place; /* row's from now on */
 			v[at].place = NULL;
 		}
@@ -302,7 +296,7 @@ int flow_rows_init(struct flow_rows *r, const struct model *m, bool merge)
 	struct candidate *v = NULL;
 	int err;
 
-	*r = (struct flow_rows){.w = WALK_INIT};
+	*r = (struct flow_rows){.w = WALK_INIT, .m = m};
 	err = walk_flows(&flows, m, FLOWS_BUSIEST);
 	if (err || !flows.cnt)
 		goto out;

@@ -27,14 +27,15 @@ struct flow_row {
 struct flow_rows {
 	struct flow_row *v;
 	struct walk w; /* pointers to the rows, busiest first */
+	const struct model *m;
 };
 
 /* merge: false for a row each. Returns 0 or -ENOMEM; flow_rows_fini() is due in each case. */
 int flow_rows_init(struct flow_rows *r, const struct model *m, bool merge);
 void flow_rows_fini(struct flow_rows *r);
 
-/* The time that p was blocked or stalled on the flow's channel, in this role. */
-uint64_t flow_blocked_ns(const struct flow *f, const struct proc *p, enum ep_role role);
-uint64_t flow_stalled_ns(const struct flow *f);
+/* How long the sender or receiver was blocked, and the sender stalled, on the flow's channel. */
+uint64_t flow_blocked_ns(const struct flow *f, enum ep_role role);
+uint64_t flow_stalled_ns(const struct model *m, const struct flow *f);
 
 #endif

@@ -211,7 +211,6 @@ static enum style put_blocked(struct strbuf *cell, const struct view *v, const s
 			      bool src)
 {
 	const struct flow *f = r->f;
-	const struct proc *p = src ? f->src.proc : f->dst.proc;
 	struct verdict verdict;
 	unsigned int share;
 	uint64_t ns;
@@ -219,7 +218,7 @@ static enum style put_blocked(struct strbuf *cell, const struct view *v, const s
 	if (r->merged)
 		ns = src ? r->send_blocked_ns : r->recv_blocked_ns;
 	else
-		ns = flow_blocked_ns(f, p, src ? EP_SEND : EP_RECV);
+		ns = flow_blocked_ns(f, src ? EP_SEND : EP_RECV);
 	if (!ns) {
 		strbuf_putc(cell, '-');
 		return STYLE_NONE;
@@ -249,13 +248,13 @@ static enum style cell_recv_blocked(struct strbuf *cell, const void *row, const 
 static enum style cell_stalled(struct strbuf *cell, const void *row, const void *arg)
 {
 	const struct flow_row *r = row;
-	uint64_t sum = r->merged ? r->stalled_ns : flow_stalled_ns(r->f);
+	const struct view *v = arg;
+	uint64_t sum = r->merged ? r->stalled_ns : flow_stalled_ns(v->m, r->f);
 
-	(void)arg;
-	if (sum)
-		human_ns(cell, sum);
-	else
+	if (!sum)
 		strbuf_putc(cell, '-');
+	else if (r->merged || !is_told_above(r->f, true))
+		human_ns(cell, sum);
 	return STYLE_NONE;
 }
 
