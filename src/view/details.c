@@ -10,6 +10,7 @@ struct details {
 	const struct view *v;
 	const struct chan *c; /* whose line is not begun yet, NULL: it is */
 	bool titled;          /* the section */
+	bool groups;          /* facts of groups; else the channel's own, which come first */
 	struct fact prev;
 };
 
@@ -43,7 +44,7 @@ static void put_fact(void *arg, const struct fact *f)
 	struct strbuf *sb = sink_buf(d->v->out);
 	bool first = d->c;
 
-	if (f->text == fact_none || f->text == fact_zero)
+	if (d->groups != (f->group != NULL) || f->text == fact_none || f->text == fact_zero)
 		return;
 	if (first)
 		begin_chan(d);
@@ -98,6 +99,9 @@ int view_details(const struct view *v)
 		if (err || !chan_concerns_target(c))
 			continue;
 		d.c = c;
+		d.groups = false;
+		model_facts(v->m, c, put_fact, &d);
+		d.groups = true;
 		model_facts(v->m, c, put_fact, &d);
 		err = sink_spill(v->out);
 	}

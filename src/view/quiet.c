@@ -34,6 +34,17 @@ static enum style cell_dropped(struct strbuf *cell, const void *row, const void 
 	return STYLE_NONE;
 }
 
+/* Signals and wake-ups are messages without bytes. */
+static void put_amount(struct strbuf *cell, const struct endpoint *ep)
+{
+	if (ep->bytes || !ep->messages) {
+		human_bytes(cell, ep->bytes);
+	} else {
+		human_count(cell, ep->messages);
+		strbuf_puts(cell, " msg");
+	}
+}
+
 static enum style cell_used_by(struct strbuf *cell, const void *row, const void *arg)
 {
 	const struct chan *c = row;
@@ -51,7 +62,7 @@ static enum style cell_used_by(struct strbuf *cell, const void *row, const void 
 			continue;
 		}
 		strbuf_puts(cell, ep->role == EP_SEND ? " sent " : " received ");
-		human_bytes(cell, ep->bytes);
+		put_amount(cell, ep);
 		if (ep->blocked.total_ns + ep->blocked.now_ns) {
 			strbuf_puts(cell, " (blocked ");
 			human_ns(cell, ep->blocked.total_ns + ep->blocked.now_ns);

@@ -190,6 +190,63 @@ static void test_blocked_time_of_a_lonely_sender(void **state)
 	assert_said(report(f, SOME), "nginx[12] sent 64.0 KiB (blocked 2.83 s)", true);
 }
 
+/* A message need not have bytes. */
+static void test_messages_of_a_lonely_sender(void **state)
+{
+	struct ev_obj o = obj_make(MECH_POSIX_MQ, 1, T0);
+	struct feed *f = *state;
+
+	feed_obj(f, &o);
+	for (uint64_t i = 1; i <= 3; i++)
+		feed_send(f, MECH_POSIX_MQ, 1, SERVER, T0 + i, T0 + i + 1, 0);
+	assert_said(report(f, SOME), "nginx[12] sent 3 msg", true);
+}
+
+/* One who cannot send and has not been able to since is stalled, and that is told once. */
+static void test_stalled_until_now(void **state)
+{
+	struct feed *f = *state;
+
+	feed_proc(f, 100, "one");
+	feed_proc(f, 101, "two");
+	feed_pipe(f, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		feed_send(f, MECH_PIPE, 1, SERVER, T0 + i * 100, T0 + i * 100 + 10, 5);
+		feed_recv(f, MECH_PIPE, 1, 100 + i, T0 + i * 100, T0 + i * 100 + 20, 5);
+	}
+	feed_send(f, MECH_PIPE, 1, SERVER, T0 + SEC, T0 + SEC, -11);
+	assert_int_equal(model_advance(f->m, T0 + 8 * SEC), 0);
+	assert_int_equal(count(report(f, SOME), "  7.00 s  "), 1);
+}
+
+/* What is the channel's own is not behind the rows of a group. */
+static void test_own_facts_come_first(void **state)
+{
+	const struct ev_pass e = {
+		.hdr = {.kind = EV_PASS,
+			.len = sizeof(e),
+			.pid = SERVER,
+			.tid = SERVER,
+			.flags = PASSF_GETFD | PASSF_TARGET,
+			.ts_ns = T0 + 10},
+		.chan = 1,
+		.cnt = 1,
+		.from = 100,
+		.mech = MECH_POSIX_MQ,
+	};
+	struct ev_obj o = obj_make(MECH_POSIX_MQ, 1, T0);
+	struct feed *f = *state;
+	const char *text;
+
+	o.vals[0] = 77; /* message_max_bytes */
+	feed_proc(f, 100, "giver");
+	feed_obj(f, &o);
+	feed_raw(f, &e);
+	text = report(f, ALL);
+	assert_said(text, ": ipc_ns 1, message_max_bytes 77", true);
+	assert_true(strstr(text, "\n  passed: from 100") > strstr(text, "message_max_bytes 77"));
+}
+
 static void test_senders_come_before_idle_receivers(void **state)
 {
 	struct feed *f = *state;
@@ -345,6 +402,9 @@ int main(void)
 		T(test_a_handful_is_not_merged),
 		T(test_hollow_channels_are_counted),
 		T(test_blocked_time_of_a_lonely_sender),
+		T(test_messages_of_a_lonely_sender),
+		T(test_stalled_until_now),
+		T(test_own_facts_come_first),
 		T(test_senders_come_before_idle_receivers),
 		T(test_blocked_time_is_told_once),
 		T(test_silent_is_not_idle),
