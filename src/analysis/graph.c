@@ -57,18 +57,11 @@ static int wait_add(struct graph *g, struct proc *p, uint32_t tid, const struct 
 	return 0;
 }
 
-/* Operations in flight of a process of which no task was told; its other threads may do anything.
- */
+/* One wait for a process of which no task was told; its other threads may do anything. */
 static int add_untold(struct graph *g, struct proc *p)
 {
-	int err = 0;
-
-	if (!list_empty(&p->tasks))
-		return 0;
-	/* pid 0 is nobody's: the wait of those threads that were not told of */
-	err = wait_add(g, p, p->pid, NULL,
-		       p->inflight_cnt ? hmap_get(&g->in_by_tid, p->pid) : NULL);
-	return err;
+	return wait_add(g, p, p->pid, NULL,
+			p->inflight_cnt ? hmap_get(&g->in_by_tid, p->pid) : NULL);
 }
 
 /*
@@ -92,7 +85,7 @@ static int add_proc(struct graph *g, struct proc *p)
 	list_for_each (t, &p->tasks, struct task, in_proc)
 		if (!err)
 			err = wait_add(g, p, t->tid, t, hmap_get(&g->in_by_tid, t->tid));
-	if (!err)
+	if (list_empty(&p->tasks))
 		err = add_untold(g, p);
 	node.cnt = (uint32_t)g->wait_cnt - node.at;
 	if (err || node_add(g, &node, is_free_proc(g, &node), &number) ||

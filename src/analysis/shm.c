@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/hmap.h"
+#include "lib/vec.h"
 
 /* What one look for synchronisation needs beside its result. */
 struct look {
@@ -135,16 +136,9 @@ static void join_groups(const struct look *l, const struct chan *x)
 static int add_sync(const struct look *l, const struct chan *x, enum shm_how how)
 {
 	struct shm_users *u = l->u;
-	size_t want = u->sync_cap ? u->sync_cap * 2 : 8;
-	struct shm_sync *more;
 
-	if (u->sync_cnt == u->sync_cap) {
-		more = reallocarray(u->syncs, want, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		u->syncs = more;
-		u->sync_cap = want;
-	}
+	if (vec_room((void **)&u->syncs, &u->sync_cap, u->sync_cnt, sizeof(*u->syncs)))
+		return -ENOMEM;
 	u->syncs[u->sync_cnt++] = (struct shm_sync){x, how};
 	join_groups(l, x);
 	return 0;

@@ -7,6 +7,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/graph.h"
+#include "lib/vec.h"
 
 void walk_fini(struct walk *w)
 {
@@ -14,20 +15,11 @@ void walk_fini(struct walk *w)
 	*w = (struct walk)WALK_INIT;
 }
 
-/* Room grows by half; cap is what the vector has room for. */
+/* cap: what the vector has room for. */
 static int push(struct walk *w, size_t *cap, const void *item)
 {
-	const void **more;
-
-	if (w->cnt == *cap) {
-		size_t want = *cap ? *cap + *cap / 2 : 64;
-
-		more = reallocarray(w->v, want, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		w->v = more;
-		*cap = want;
-	}
+	if (vec_room((void **)&w->v, cap, w->cnt, sizeof(*w->v)))
+		return -ENOMEM;
 	w->v[w->cnt++] = item;
 	return 0;
 }
