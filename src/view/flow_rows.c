@@ -99,20 +99,24 @@ static size_t count_different(uintptr_t *v, size_t cnt)
 	return different;
 }
 
-/* Of several flows of one process on one channel the first tells what is the process's. */
-static bool is_first(const struct flow *f, bool src)
+/* What is an endpoint's, not a flow's: of several flows the first tells it. */
+static int add_endpoint(struct flow_row *row, struct hmap *told, const struct model *m,
+			const struct flow *f, enum ep_role role)
 {
-	list_for_each (g, &f->chan->flows, struct flow, in_chan) {
-		if (g == f)
-			break;
-		if ((src ? g->src.proc == f->src.proc : g->dst.proc == f->dst.proc) &&
-		    !party_order(&g->src, &f->src) && !party_order(&g->dst, &f->dst))
-			return false;
+	const struct endpoint *ep = flow_endpoint(f, role);
+
+	if (!ep || hmap_get(told, (uintptr_t)ep))
+		return 0;
+	if (role == EP_SEND) {
+		row->send_blocked_ns += flow_blocked_ns(f, role);
+		row->stalled_ns += flow_stalled_ns(m, f);
+	} else {
+		row->recv_blocked_ns += flow_blocked_ns(f, role);
 	}
-	return true;
+	return hmap_put(told, (uintptr_t)ep, row);
 }
 
-static int row_add(struct flow_row *row, const struct model *m, const struct flow *f)
+static int row_add(struct flow_row *row, const struct flow *f)
 {
 	const struct chan *c = f->chan;
 
@@ -121,12 +125,6 @@ static int row_add(struct flow_row *row, const struct model *m, const struct flo
 	row->merged++;
 	row->messages += f->messages;
 	row->bytes += f->bytes;
-	if (is_first(f, true)) {
-		row->send_blocked_ns += flow_blocked_ns(f, EP_SEND);
-		row->stalled_ns += flow_stalled_ns(m, f);
-	}
-	if (is_first(f, false))
-		row->recv_blocked_ns += flow_blocked_ns(f, EP_RECV);
 	if (c->backlog.max > row->backlog_max)
 		row->backlog_max = c->backlog.max;
 	if (c->capacity > row->capacity)
@@ -152,12 +150,18 @@ static int merge_group(struct flow_row *row, const struct model *m, const struct
 		       size_t cnt)
 {
 	uintptr_t *ids = calloc(cnt, sizeof(*ids));
+	struct hmap told;
 	int err = 0;
 
 	if (!ids)
 		return -ENOMEM;
-	for (size_t i = 0; i < cnt && !err; i++)
-		err = row_add(row, m, v[i].f);
+	hmap_init(&told);
+	for (size_t i = 0; i < cnt && !err; i++) {
+		err = row_add(row, v[i].f);
+		err = err ? err : add_endpoint(row, &told, m, v[i].f, EP_SEND);
+		err = err ? err : add_endpoint(row, &told, m, v[i].f, EP_RECV);
+	}
+	hmap_fini(&told);
 	for (size_t i = 0; i < cnt; i++)
 		ids[i] = (uintptr_t)v[i].f->src.proc ?: (uintptr_t)v[i].f->src.addr;
 	row->src_cnt = count_different(ids, cnt);

@@ -10,6 +10,7 @@
 #include "analysis/findings.h"
 #include "export/report.h"
 #include "scene.h"
+#include "view/report_text.h"
 
 #define FEW   4000 /* more than what caches hold in either case */
 #define TIMES 8
@@ -119,6 +120,19 @@ static void threads(struct feed *f, uint32_t cnt)
 	scene_end(f);
 }
 
+/* So many who wrote into one pipe that is closed. */
+static void flows(struct feed *f, uint32_t cnt)
+{
+	add_procs(f, cnt + 1);
+	feed_pipe(f, 1);
+	for (uint32_t i = 2; i <= cnt + 1; i++) {
+		feed_send(f, MECH_PIPE, 1, i, T0 + i * US, T0 + i * US + 10, 1);
+		feed_recv(f, MECH_PIPE, 1, 1, T0 + i * US, T0 + i * US + 20, 1);
+	}
+	scene_begin(f);
+	scene_end(f);
+}
+
 static void find(struct feed *f)
 {
 	struct findings found;
@@ -140,12 +154,14 @@ static void blame(struct feed *f)
 static void report(struct feed *f)
 {
 	const struct report_info info = {.host = "h", .kernel = "k", .arch = "a", .filter = "f"};
+	const struct text_opts text = {.style = {.width = 100}, .max_rows = 100};
 	struct sink out;
 	struct json j;
 
 	sink_init_mem(&out);
 	json_init(&j, &out, 0);
 	assert_int_equal(report_json(&j, NULL, &info, f->m), 0);
+	assert_int_equal(report_text(&out, &text, &info, f->m), 0);
 	sink_fini(&out);
 }
 
@@ -217,12 +233,19 @@ static void test_threads(void **state)
 	scales("threads in a report", threads, report);
 }
 
+static void test_flows(void **state)
+{
+	(void)state;
+	scales("flows in a report", flows, report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deadlocks), cmocka_unit_test(test_leaks),
 		cmocka_unit_test(test_stopped),   cmocka_unit_test(test_long_chain),
 		cmocka_unit_test(test_blame),     cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_flows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
