@@ -35,6 +35,9 @@ bool verdict_has_basis(const struct model *m, const struct flow *f);
 /* "producer-bound", "consumer-bound", "balanced", "idle", "silent" */
 const char *verdict_name(enum verdict_kind kind);
 
+/* What is in the flow's channel now; of one with two directions, in the flow's. */
+uint64_t flow_backlog(const struct flow *f);
+
 /* How long the channel had no room, and the endpoint could not send (EAGAIN), up to now; ns. */
 uint64_t chan_full_ns(const struct model *m, const struct chan *c);
 uint64_t endpoint_stalled_ns(const struct model *m, const struct endpoint *ep);

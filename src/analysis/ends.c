@@ -62,6 +62,13 @@ int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int si
 	return -1;
 }
 
+uint64_t end_backlog(const struct chan *c, enum ep_role role, int side)
+{
+	if (chan_shape(c) != SHAPE_PAIR || side < 0)
+		return c->backlog.now;
+	return c->dir_now[role == EP_SEND ? side & 1 : !side];
+}
+
 /* What a descriptor of p allows: HOLDF_*, 0 not known. */
 static unsigned int rights_of(const struct chan *c, const struct proc *p, int fd)
 {

@@ -31,6 +31,10 @@ int end_side(const struct chan *c, const struct proc *p, enum ep_role role);
 /* The descriptor through which p waits so, -1 not known. */
 int end_fd(const struct chan *c, const struct proc *p, enum ep_role role, int side);
 
+/* How much is in the direction that is waited at so; of the whole channel where there is but one.
+ */
+uint64_t end_backlog(const struct chan *c, enum ep_role role, int side);
+
 /* Does p's poll of this wait for room (EP_SEND), or for something to read (EP_RECV)? */
 bool polls_as(const struct chan *c, const struct proc *p, const struct polled *of,
 	      enum ep_role role);

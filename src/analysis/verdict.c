@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What limits a flow: its sender, its receiver, or neither. */
 #include "analysis/analysis.h"
+#include "analysis/ends.h"
 
 #define NOTICEABLE 100 /* permille: below, waiting limits nobody */
 #define NEAR_FULL  500 /* permille of the time without room that means a slow receiver */
@@ -37,6 +38,14 @@ static uint64_t recv_waited_ns(const struct flow *f)
 	if (ep->blocked.count || ep->blocked.now_ns)
 		return span_ns(&ep->blocked);
 	return ep->proc->waits.total_ns + ep->proc->waits.now_ns;
+}
+
+uint64_t flow_backlog(const struct flow *f)
+{
+	enum ep_role role = f->src.proc ? EP_SEND : EP_RECV;
+	const struct endpoint *ep = flow_endpoint(f, role);
+
+	return end_backlog(f->chan, role, ep ? ep->side : -1);
 }
 
 uint64_t chan_full_ns(const struct model *m, const struct chan *c)

@@ -59,14 +59,11 @@ size_t waits_for(const struct inflight *i, struct proc **out, size_t max)
 
 uint64_t inflight_backlog(const struct inflight *i)
 {
-	bool send = i->op == OP_SEND;
-	int side = -1;
+	enum ep_role role = i->op == OP_SEND ? EP_SEND : EP_RECV;
 
-	if (chan_shape(i->chan) == SHAPE_PAIR && (send || i->op == OP_RECV))
-		side = end_side(i->chan, i->proc, send ? EP_SEND : EP_RECV);
-	if (side < 0)
+	if (i->op != OP_SEND && i->op != OP_RECV)
 		return i->chan->backlog.now;
-	return i->chan->dir_now[send ? side & 1 : !side];
+	return end_backlog(i->chan, role, end_side(i->chan, i->proc, role));
 }
 
 bool inflight_is_blocked(const struct inflight *i)

@@ -157,7 +157,7 @@ static enum style cell_backlog(struct strbuf *cell, const void *row, const void 
 	const struct flow_row *r = row;
 
 	(void)arg;
-	view_put_quantity(cell, r->f->chan, r->merged ? 0 : r->f->chan->backlog.now);
+	view_put_quantity(cell, r->f->chan, r->merged ? 0 : flow_backlog(r->f));
 	return STYLE_NONE;
 }
 

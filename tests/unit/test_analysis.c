@@ -258,6 +258,13 @@ static void test_backlog_of_a_direction(void **state)
 	assert_int_equal(feed_chan(f, 0)->backlog.now, 3000);
 	list_for_each (i, model_inflight(f->m), struct inflight, in_model)
 		assert_int_equal(inflight_backlog(i), i->proc->pid == B ? 3000 : 0);
+	feed_send(f, MECH_UNIX_STREAM, 2, B, T0 + SEC + 10, T0 + SEC + 20, 100);
+	feed_recv(f, MECH_UNIX_STREAM, 1, A, T0 + SEC + 10, T0 + SEC + 30, 100);
+	assert_int_equal(feed_chan(f, 0)->backlog.now, 3000);
+	assert_int_equal(flow_backlog(feed_flow(f, NULL, B, A)), 0);
+	feed_recv(f, MECH_UNIX_STREAM, 2, B, T0 + SEC + 10, T0 + SEC + 40, 3000);
+	feed_send(f, MECH_UNIX_STREAM, 1, A, T0 + SEC + 50, T0 + SEC + 60, 8);
+	assert_int_equal(flow_backlog(feed_flow(f, NULL, A, B)), 8);
 }
 
 /* Any of them may have several descriptors of it. */
