@@ -328,9 +328,8 @@ def database_is_the_report(t, name):
                          for f in report["findings"]],
             query(db, "SELECT kind, severity, text, (SELECT count(DISTINCT process) FROM"
                       " finding_processes WHERE finding = id) FROM findings ORDER BY id"))
-    t.equal("who is blocked", sorted((b["pid"], b["operation"], b["for_ns"])
-                                     for b in report["blocked_now"]),
-            sorted(query(db, "SELECT pid, operation, blocked_ns FROM blocked JOIN processes"
+    t.equal("who is blocked", sorted((b["pid"], b["operation"]) for b in report["blocked_now"]),
+            sorted(query(db, "SELECT pid, operation FROM blocked JOIN processes"
                              " ON id = process WHERE now")))
     lines = rows_of_csv(export(t, "csv", path)[0])
     columns = [c for c in lines[0] if c != "src_kind" and not c.startswith("epoch=")]
