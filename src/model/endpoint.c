@@ -100,7 +100,7 @@ static void span_add(struct span_stat *s, uint64_t ns)
 
 static void count_failure(struct endpoint *ep, const struct ev_op *op)
 {
-	int err = -op->ret;
+	unsigned int err = -(unsigned int)op->ret; /* also of a damaged recording */
 
 	if (err == EAGAIN || err == ENOMSG) { /* msgrcv(2) says it so */
 		ep->would_block++;

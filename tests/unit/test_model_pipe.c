@@ -168,8 +168,9 @@ static void test_results_that_move_nothing(void **state)
 	op = op_make(MECH_PIPE, OP_RECV, 1, B, T0 + 80, T0 + 90, 100);
 	op.hdr.flags |= OPF_PEEK;
 	feed_op(f, &op);
+	feed_recv(f, MECH_PIPE, 1, B, T0 + 90, T0 + 95, INT32_MIN); /* a damaged recording */
 	ep = feed_ep(feed_chan(f, 0), B, EP_RECV);
-	assert_true(ep->calls == 5 && ep->would_block == 1 && ep->errors == 1);
+	assert_true(ep->calls == 6 && ep->would_block == 1 && ep->errors == 2);
 	assert_true(ep->messages == 0 && ep->bytes == 0);
 	assert_true(ep->blocked.count == 1 && ep->blocked.total_ns == 7);
 }
