@@ -67,7 +67,7 @@ int HOOK_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	task_note(child);
 	if (pt && (pt->flags & TF_TARGET) && (thread || cfg.follow || comm_matches(child->comm)))
 		flags = TF_TARGET;
-	else if (in_cgroup(child) && (__u32)child->tgid != cfg.self_tgid)
+	else if (in_cgroup(child) && !is_own(parent->tgid))
 		flags = TF_TARGET;
 	/* whoever is born with shared memory is a process to know of, a stranger, too */
 	inherits = !thread && is_mapper(parent->tgid) && (cfg.peers || flags);
@@ -90,7 +90,7 @@ int HOOK_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 static __always_inline struct task_ctx *target_by_filter(struct task_ctx *t,
 							 struct task_struct *task, const char *comm)
 {
-	if ((!comm_matches(comm) && !in_cgroup(task)) || (__u32)task->tgid == cfg.self_tgid)
+	if ((!comm_matches(comm) && !in_cgroup(task)) || is_own(task->tgid))
 		return t;
 	if (!t)
 		t = task_make(task);
@@ -248,7 +248,7 @@ int ITER_PROG(mark_targets, struct bpf_iter__task)
 	if (!task)
 		return 0;
 	tgid = task->tgid;
-	if (tgid == cfg.self_tgid)
+	if (is_own(tgid))
 		return 0;
 	if (cfg.pid_ns_ino)
 		tgid = pid_noted(tgid);

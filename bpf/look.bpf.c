@@ -17,8 +17,7 @@ int ITER_PROG(look_procs, struct bpf_iter__task)
 	struct task_struct *task = ctx->task;
 	struct ev_proc e;
 
-	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD ||
-	    (__u32)task->tgid == cfg.self_tgid)
+	if (!task || task->pid != task->tgid || task->flags & PF_KTHREAD || is_own(task->tgid))
 		return 0;
 	task_note(task);
 	proc_fill(&e, task, PROCF_TARGET);
@@ -236,7 +235,7 @@ int ITER_PROG(look_tasks, struct bpf_iter__task)
 	struct task_struct *task = ctx->task;
 	struct scratch *s = get_scratch();
 
-	if (!task || !s || (__u32)task->tgid == cfg.self_tgid)
+	if (!task || !s || is_own(task->tgid))
 		return 0;
 	if (!looking()) {
 		tell_reached(ctx->meta->seq, task, s);

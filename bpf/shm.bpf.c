@@ -260,7 +260,7 @@ int ITER_PROG(snap_maps, struct bpf_iter__task_vma)
 	bool target, watched, reached, known;
 	__u64 id, file = 0;
 
-	if (!task || !vma || !s || (__u32)task->tgid == cfg.self_tgid)
+	if (!task || !vma || !s || is_own(task->tgid))
 		return 0;
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return 0;

@@ -478,7 +478,7 @@ int ITER_PROG(snap_signals, struct bpf_iter__task)
 	__u64 at = 0, shared = 0;
 	bool leader;
 
-	if (!task || !s || (__u32)task->tgid == cfg.self_tgid || (task->flags & PF_KTHREAD))
+	if (!task || !s || is_own(task->tgid) || (task->flags & PF_KTHREAD))
 		return 0;
 	t = task_find(task);
 	if (!is_target(t) && !cfg.peers)

@@ -46,7 +46,7 @@ int ITER_PROG(snap_files, struct bpf_iter__task_file)
 	bool target, reached = false;
 	__u32 fd = ctx->fd;
 
-	if (!task || !file || !s || (__u32)task->tgid == cfg.self_tgid)
+	if (!task || !file || !s || is_own(task->tgid))
 		return 0;
 	t = looking() ? NULL : task_find(task);
 	target = looking() || is_target(t);
@@ -269,7 +269,7 @@ int ITER_PROG(snap_tasks, struct bpf_iter__task)
 	struct scratch *s = get_scratch();
 	bool told;
 
-	if (!task || !s || (__u32)task->tgid == cfg.self_tgid)
+	if (!task || !s || is_own(task->tgid))
 		return 0;
 	told = tell_inflight(ctx->meta->seq, task);
 	if (!told && reached_cnt) /* look_tasks() tells of it */

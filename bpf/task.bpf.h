@@ -277,10 +277,19 @@ static __always_inline void task_describe(struct task_ctx *t, struct task_struct
 		main_thread_described(TASK_PTR(task, group_leader), task->tgid);
 }
 
+/* Whom ipcspy sends to read what may never answer, 0 nobody: see src/probe/envoy.h. */
+__u32 envoy_tgid __weak;
+
+/* ipcspy itself: never traced, and not told of. */
+static __always_inline bool is_own(__u32 tgid)
+{
+	return tgid == cfg.self_tgid || (envoy_tgid && tgid == envoy_tgid);
+}
+
 /* A task whose operations are not even looked at: ipcspy itself; strangers without peers. */
 static __always_inline bool is_ignored(struct task_struct *task, bool target)
 {
-	return (__u32)task->tgid == cfg.self_tgid || (!target && !cfg.peers);
+	return is_own(task->tgid) || (!target && !cfg.peers);
 }
 
 #endif

@@ -4,8 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
+
+#include "probe/envoy.h"
 
 #define NSEC_PER_SEC 1000000000ull
 #define PAGE         4096
@@ -94,9 +95,7 @@ const struct wait_call *wait_call_of(const struct look_task *l)
 
 bool task_memory(pid_t tid, __u64 addr, void *buf, size_t len)
 {
-	struct iovec to = {buf, len}, from = {(void *)(uintptr_t)addr, len};
-
-	return process_vm_readv(tid, &to, 1, &from, 1, 0) == (ssize_t)len;
+	return envoy_memory(tid, addr, buf, len);
 }
 
 bool task_string(pid_t tid, __u64 addr, char *buf, size_t len)

@@ -67,7 +67,7 @@ const struct wait_call *wait_call_of(const struct look_task *l);
 /* When the call ends by itself, in CLOCK_MONOTONIC; 0: never, or unknown. */
 __u64 wait_call_until(const struct wait_call *call, const struct look_task *l);
 
-/* Copies from a task's memory. False: not all of it could be read. */
+/* Copies from a task's memory, 64 KiB at most; see envoy.h. False: not all of it could be read. */
 bool task_memory(pid_t tid, __u64 addr, void *buf, size_t len);
 
 /* The string there, cut to len - 1 bytes. False: it could not be read, or is empty. */

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-
 #include <string.h>
+
+#include "probe/envoy.h"
 
 bool epoll_member_parse(const char *line, struct epoll_member *m)
 {
@@ -32,7 +33,7 @@ int epoll_members(__u32 tid, __s32 fd, int (*take)(void *arg, const struct epoll
 	FILE *f;
 
 	snprintf(line, sizeof(line), "/proc/%u/fdinfo/%d", tid, fd);
-	f = fopen(line, "re");
+	f = envoy_open((pid_t)tid, line);
 	if (!f)
 		return -errno;
 	while (!err && fgets(line, sizeof(line), f))

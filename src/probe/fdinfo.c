@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe/envoy.h"
+
 bool fdinfo_number(__u32 tid, __s32 fd, const char *name, long long *out)
 {
 	size_t len = strlen(name);
@@ -12,7 +14,7 @@ bool fdinfo_number(__u32 tid, __s32 fd, const char *name, long long *out)
 	FILE *f;
 
 	snprintf(line, sizeof(line), "/proc/%u/fdinfo/%d", tid, fd);
-	f = fopen(line, "re");
+	f = envoy_open((pid_t)tid, line);
 	if (!f)
 		return false;
 	while (!found && fgets(line, sizeof(line), f))

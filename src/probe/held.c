@@ -2,12 +2,12 @@
 #include "probe/held.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "probe/envoy.h"
 #include "probe/fdinfo.h"
 
 #define ROWS_MAX (1u << 22) /* 32 bytes each, and as much again to find them by */
@@ -99,7 +99,7 @@ static bool is_of_file(const struct held *h, const struct statx *file)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%u/fd/%d", h->pid, h->fd);
-	if (!statx(AT_FDCWD, path, 0, STATX_INO, &at))
+	if (!envoy_statx((pid_t)h->pid, path, STATX_INO, &at))
 		return at.stx_ino == file->stx_ino && at.stx_dev_major == file->stx_dev_major &&
 		       at.stx_dev_minor == file->stx_dev_minor;
 	return fdinfo_number(h->pid, h->fd, "mnt_id:", &mnt) &&
@@ -107,11 +107,11 @@ static bool is_of_file(const struct held *h, const struct statx *file)
 	       (__u64)ino == file->stx_ino;
 }
 
-const struct held *held_fifo(const struct held_table *t, const char *path)
+const struct held *held_fifo(const struct held_table *t, __u32 tid, const char *path)
 {
 	struct statx file;
 
-	if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_MNT_ID, &file) ||
+	if (envoy_statx((pid_t)tid, path, STATX_TYPE | STATX_INO | STATX_MNT_ID, &file) ||
 	    !S_ISFIFO(file.stx_mode))
 		return NULL;
 	for (size_t i = 0; i < t->cnt; i++) {

@@ -41,8 +41,10 @@ int held_see(struct held_table *t, const struct ev_hdr *hdr);
 /* NULL: the descriptor is no channel, or none that was told of. Valid until the next change. */
 const struct held *held_find(const struct held_table *t, __u32 pid, __s32 fd);
 
-/* The FIFO behind a path, if somebody has it open; asks /proc about descriptors that may be of it.
+/*
+ * The FIFO behind a path that a task gave, if somebody has it open; asks /proc about descriptors
+ * that may be of it.
  */
-const struct held *held_fifo(const struct held_table *t, const char *path);
+const struct held *held_fifo(const struct held_table *t, __u32 tid, const char *path);
 
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/envoy.h"
 #include "probe/internal.h"
 
 #define ITER_BUF 32768
@@ -205,12 +206,21 @@ int snapshot_numbers(struct probe *p)
 	return p->pid_ns_ino ? iter_run(p, p->skel->progs.number_tasks) : 0;
 }
 
+/* It is no more to be traced than ipcspy itself. */
+static void own_envoy(void *arg, __u32 pid)
+{
+	struct probe *p = arg;
+
+	__atomic_store_n(&p->skel->bss->envoy_tgid, pid, __ATOMIC_RELAXED);
+}
+
 static int take(struct probe *p, unsigned int snap_flags, bool look)
 {
 	int err = emit_mark(p, snap_flags);
 
 	if (err)
 		return err;
+	envoy_begin(p->pid_ns_ino ? pidns_self : NULL, own_envoy, p);
 	held_reset(&p->held);
 	p->locks_known = false;
 	p->polled_cnt = 0;
@@ -219,6 +229,7 @@ static int take(struct probe *p, unsigned int snap_flags, bool look)
 	locks_fini(&p->locks);
 	if (!err)
 		err = words_emit(p);
+	envoy_end();
 	words_fini(&p->words);
 	if (!err)
 		err = loss_emit(p);

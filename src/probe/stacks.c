@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/envoy.h"
 #include "probe/sample.h"
 
 /* What is sent by who finds the names. */
@@ -79,7 +80,7 @@ static void ask_sleeper(struct stack *st)
 
 	for (size_t i = 0; !st->cnt && i < sizeof(reads) / sizeof(reads[0]); i++) {
 		snprintf(path, sizeof(path), "/proc/%u/%s", st->tid, i ? "wchan" : "stack");
-		f = fopen(path, "re");
+		f = envoy_open((pid_t)st->tid, path);
 		if (!f)
 			continue;
 		reads[i](st, f);
@@ -140,6 +141,7 @@ name_and_exit(struct naming *m, const struct sample_set *sets, int fd)
 	if (fd > 0)
 		syscall(SYS_close_range, 0, fd - 1, 0);
 	syscall(SYS_close_range, fd + 1, ~0u, 0);
+	envoy_be();
 	m->last = true;
 	for (uint32_t i = 0; i < m->stacks.cnt; i++)
 		if (sets[i].cnt && stack_from_samples(&m->stacks.of[i], &sets[i], false))
@@ -204,6 +206,7 @@ void stacks_take(struct stacks *s)
 		if (!s->of[i].runs)
 			ask_sleeper(&s->of[i]);
 	}
+	envoy_end();
 	if (any)
 		name_samples(s, sets);
 	free(sets);

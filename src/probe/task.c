@@ -220,7 +220,7 @@ static int why_open(struct probe *p, struct ev_task *t, const struct look_task *
 	e.hdr.len = sizeof(e);
 	e.hdr.flags = NAMEF_OPEN;
 	if (path_of_task(l, at, name, path, sizeof(path))) {
-		h = held_fifo(&p->held, path);
+		h = held_fifo(&p->held, l->task.hdr.tid, path);
 		e.chan = h ? h->chan : 0;
 	}
 	memcpy(e.text, name, strnlen(name, sizeof(e.text) - 1));

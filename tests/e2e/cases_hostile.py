@@ -335,3 +335,67 @@ def used_after_it_was_forgotten(t):
     t.equal("sent at last on the pair", [100], sent)
     t.equal("channels without a name", [], [c["name"] for c in late if "?" in c["name"]])
     t.equal("folded", 1, len([c for c in r.report["channels"] if c["folded"]]))
+
+
+# What a call was given lies in memory that is gone by the time it sleeps, and nobody gives it
+# back: userfaultfd(2). An epoll instance whose events nobody takes is locked for as long.
+UNGIVEN = """
+import ctypes, os, select, struct, sys, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+def word(v): return ctypes.c_void_p(v)
+def call(nr, *args): return libc.syscall(nr, *args)
+def check(v):
+    if v < 0: sys.exit(os.strerror(ctypes.get_errno()))
+    return v
+uffd_nr, ppoll, futex = {"x86_64": (323, 271, 202), "aarch64": (282, 73, 98)}[os.uname().machine]
+uffd = check(call(uffd_nr, os.O_CLOEXEC))
+check(libc.ioctl(uffd, word(0xc018aa3f), struct.pack("QQQ", 0xaa, 0, 0)))  # UFFDIO_API
+at = libc.mmap(None, word(4096), 3, 0x22, -1, word(0))
+r, w = os.pipe()
+polled, ep = struct.pack("ihh", r, 1, 0), select.epoll()
+if sys.argv[1] == "poll":
+    ctypes.memmove(at, polled, 8)
+    sleep = lambda: call(ppoll, word(at), 1, None, None, word(8))
+elif sys.argv[1] == "timeout":
+    ctypes.memmove(at, struct.pack("qq", 1000, 0), 16)
+    sleep = lambda: call(ppoll, polled, 1, word(at), None, word(8))
+elif sys.argv[1] == "futex":
+    sleep = lambda: call(futex, word(at), 0, 0, None)
+else:
+    os.write(w, b"x")
+    ep.register(r, select.EPOLLIN)
+    sleep = lambda: libc.epoll_wait(ep.fileno(), word(at), 1, -1)
+t = threading.Thread(target=sleep)
+if sys.argv[1] != "epoll":
+    t.start()
+    time.sleep(1.1)  # who sleeps shorter is not looked at closely
+check(libc.ioctl(uffd, word(0xc020aa00), struct.pack("QQQQ", at, 4096, 1, 0)))  # _REGISTER
+check(libc.madvise(word(at), word(4096), 4))  # MADV_DONTNEED
+if sys.argv[1] == "epoll":
+    t.start()
+    time.sleep(0.2)
+print(t.native_id, flush=True)
+time.sleep(1000)
+"""
+
+
+@case(params=[("poll",), ("timeout",), ("futex",), ("epoll",)],
+      root="who may let others wait for memory")
+def memory_that_nobody_gives(t, how):
+    """It is looked at, and traced, in time; what cannot be read is unknown."""
+    p = t.start([PYTHON, t.script(UNGIVEN), how])
+    said = wait_for("its sleep", lambda: open(p.files[0].name).read() or
+                    p.poll() is not None and open(p.files[1].name).read())
+    if p.poll() is not None:
+        raise Skip(f"userfaultfd: {said}")
+    r = t.run([t.ipcspy, "why", said.strip()], timeout=20)
+    t.ok("it says of the task what it knows", r.text.startswith("python3[") and said.strip() in
+         r.text, r.text)
+    path = t.new_path(".json")
+    spy = t.start([t.ipcspy, "--format", "json", "-o", path, "-p", str(p.pid), "-d", "0.5"])
+    r = t.end(spy, timeout=20, report_file=path)
+    t.equal("exit status", 0, r.status, repr(r.err))
+    check_report(t, r.report)
+    t.equal("ipcspy itself", [], [q for q in r.report["processes"]
+                                  if spy.pid in (q["pid"], q["ppid"])])
