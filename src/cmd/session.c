@@ -117,6 +117,25 @@ static struct report_info report_info(const struct session *s)
 	};
 }
 
+static void put_write_error(struct session *s, const char *name, int err)
+{
+	strbuf_puts(&s->why, "cannot write to ");
+	strbuf_put_escaped(&s->why, name, strlen(name));
+	strbuf_printf(&s->why, ": %s", strerror(-err));
+}
+
+/* Of the probe, or of what it called. */
+static int probe_failed(struct session *s, int err)
+{
+	if (s->why.len)
+		return err;
+	if (s->observer_err)
+		put_write_error(s, s->observer->name(s->observer->arg), s->observer_err);
+	else
+		strbuf_puts(&s->why, err == -ENOMEM ? "out of memory" : probe_error(s->probe));
+	return err;
+}
+
 static int observe_begin(struct session *s)
 {
 	const struct report_info info = report_info(s);
@@ -166,7 +185,8 @@ static int load(struct session *s)
 	});
 	if (!s->model)
 		return -ENOMEM;
-	return s->observer ? observe_begin(s) : 0;
+	err = s->observer ? observe_begin(s) : 0;
+	return err ? probe_failed(s, err) : 0;
 }
 
 static bool targets_alive(const struct session *s)
@@ -219,25 +239,6 @@ static int drain_ms(const struct session *s, uint64_t now, uint64_t next_report_
 	if (s->opts->duration_ns && s->start_ns + s->opts->duration_ns < until)
 		until = s->start_ns + s->opts->duration_ns;
 	return until > now ? (int)((until - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) : 0;
-}
-
-static void put_write_error(struct session *s, const char *name, int err)
-{
-	strbuf_puts(&s->why, "cannot write to ");
-	strbuf_put_escaped(&s->why, name, strlen(name));
-	strbuf_printf(&s->why, ": %s", strerror(-err));
-}
-
-/* Of the probe, or of what it called. */
-static int probe_failed(struct session *s, int err)
-{
-	if (s->why.len)
-		return err;
-	if (s->observer_err)
-		put_write_error(s, s->observer->name(s->observer->arg), s->observer_err);
-	else
-		strbuf_puts(&s->why, err == -ENOMEM ? "out of memory" : probe_error(s->probe));
-	return err;
 }
 
 static int write_failed(struct session *s, int err)

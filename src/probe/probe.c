@@ -21,6 +21,7 @@
 #include "lib/syscalls.h"
 
 #define RING_DEFAULT_BYTES (32u << 20)
+#define FILES_NEEDED       256 /* at once, and some to spare */
 #define NAP_MIN_MS         1
 #define NAP_MAX_MS         50
 
@@ -156,6 +157,12 @@ static int load_failed(struct probe *p, int err)
 	const char *feature;
 	char caps[64];
 
+	/* what is missing then cannot be found out either */
+	if (err == -EMFILE || err == -ENFILE)
+		return probe_fail(p, err, "too many open files; it needs %d (ulimit -n)",
+				  FILES_NEEDED);
+	if (err == -ENOMEM)
+		return probe_fail(p, err, "out of memory");
 	missing_capabilities(caps, sizeof(caps));
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return probe_fail(p, -EOPNOTSUPP,

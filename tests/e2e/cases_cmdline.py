@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import resource
 import select
 import signal
 import struct
@@ -181,6 +182,16 @@ def output_full(t):
     """A device without room: an error, after the trace."""
     r = t.run([t.ipcspy, "-o", "/dev/full", "--", "true"], expect=1)
     t.ok("one line on stderr", r.err.count(b"\n") == 1, repr(r.err))
+
+
+@case(params=[(8,), (40,)])
+def too_few_files(t, limit):
+    """It says that, and not what it could not find out for want of files."""
+    def shrink():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    ran = t.path("ran")
+    one_error(t, [t.ipcspy, "--", "touch", ran], "ulimit -n", preexec_fn=shrink)
+    t.ok("the command was not run", not os.path.exists(ran))
 
 
 @case()

@@ -230,6 +230,22 @@ def a_full_disk(t):
     t.ok("messages were paired", sent(report) > 1000, sent(report))
 
 
+@case(params=[("record", "-o"), ("--record",)])
+def no_room_at_all(t, *how):
+    """Not even for the first bytes: one line names the file, which is not made."""
+    path, ran = t.path("rec"), t.path("ran")
+
+    def shrink():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    p = t.start([t.ipcspy, *how, path, "--", "touch", ran], stderr=subprocess.PIPE,
+                preexec_fn=shrink)
+    said = p.stderr.read().decode()
+    t.equal("exit status", 1, t.end(p).status)
+    t.equal("stderr", f"ipcspy: cannot write to {path}: File too large\n", said)
+    t.equal("files", (False, False), (os.path.exists(path), os.path.exists(ran)))
+
+
 @case()
 def a_filter_is_in_the_report(t):
     """What the report says of the trace is what was asked for then."""
