@@ -232,11 +232,11 @@ def a_full_disk(t):
 
 @case(params=[("record", "-o"), ("--record",)])
 def no_room_at_all(t, *how):
-    """Not even for the first bytes: one line names the file, which is not made."""
+    """Not even for the header: one line names the file, which is not made."""
     path, ran = t.path("rec"), t.path("ran")
 
     def shrink():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
 
     p = t.start([t.ipcspy, *how, path, "--", "touch", ran], stderr=subprocess.PIPE,
                 preexec_fn=shrink)
