@@ -290,15 +290,24 @@ void envoy_begin(int (*self)(void), void (*sent)(void *arg, __u32 pid), void *ar
 	envoy.arg = arg;
 }
 
-void envoy_end(void)
+/* It ends when it is asked nothing more; who was stopped does not. */
+static void dismiss(void)
 {
+	__u64 until_ms = now_ms() + WAIT_MS;
 	pid_t pid = envoy.pid;
 
-	if (pid) {
-		forget(); /* it ends when it is asked nothing more */
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
+	forget();
+	while (!waitpid(pid, NULL, WNOHANG)) {
+		if (now_ms() >= until_ms)
+			kill(pid, SIGKILL);
+		nap();
 	}
+}
+
+void envoy_end(void)
+{
+	if (envoy.pid)
+		dismiss();
 	reap_given_up();
 	if (envoy.sent)
 		envoy.sent(envoy.arg, 0);

@@ -2,6 +2,7 @@
 #include "store/reader.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,6 +134,15 @@ static int read_hdr(struct rec_reader *r)
 	return 0;
 }
 
+/* Two recordings in one file are not one. Who writes into a pipe is not waited for. */
+static bool is_more(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char c;
+
+	return poll(&p, 1, 0) > 0 && read(fd, &c, 1) > 0;
+}
+
 int rec_reader_next(struct rec_reader *r)
 {
 	const struct rec_block_hdr *hdr = &r->hdr;
@@ -165,6 +175,10 @@ int rec_reader_next(struct rec_reader *r)
 	r->offset += hdr->hdr_len + hdr->stored_len;
 	r->blocks++;
 	r->whole = hdr->type == REC_BLOCK_FOOTER;
+	if (r->whole && is_more(r->fd)) {
+		r->whole = false;
+		r->bad = "there is more behind its end, perhaps another recording";
+	}
 	return 1;
 }
 

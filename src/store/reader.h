@@ -23,8 +23,8 @@ struct rec_reader {
 	int fd;
 	uint64_t offset; /* bytes read: all of them whole blocks, after a call that returned */
 	uint64_t blocks; /* read so far */
-	bool whole;      /* the footer was read: nothing is missing */
-	const char *bad; /* why reading stopped before the footer; static, NULL: it did not */
+	bool whole;      /* the footer was read, and is the end: nothing is missing */
+	const char *bad; /* why not; static, NULL: it is, or was not read yet */
 
 	/* the block, after rec_reader_next() returned 1 */
 	struct rec_block_hdr hdr;

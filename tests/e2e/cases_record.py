@@ -186,6 +186,11 @@ def damaged_recordings(t):
         r = report_of(t, data, expect=3)
         t.ok("it says how much", f"first {ends[part]} bytes".encode() in r.err, repr(r.err))
         t.between("messages", full // 4, full * 3 // 4, sent(strict_json(r.out)))
+    for what, behind in {"another behind it: ": good, "a byte behind it: ": b"x"}.items():
+        t.prefix = what
+        r = report_of(t, good + behind, expect=3)
+        t.ok("it says how much", f"first {len(good)} bytes".encode() in r.err, repr(r.err))
+        t.equal("messages", full, sent(strict_json(r.out)))
     t.prefix = ""
 
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -132,6 +133,40 @@ static void who_does_not_come_back_is_given_up(void **state)
 	assert_alone();
 }
 
+static void note(void *arg, __u32 pid)
+{
+	pid_t *noted = arg;
+
+	if (pid)
+		*noted = (pid_t)pid;
+}
+
+static void stop(void *arg, __u32 pid)
+{
+	(void)arg;
+	if (pid)
+		kill((pid_t)pid, SIGSTOP);
+}
+
+static void who_is_stopped_is_not_waited_for(void **state)
+{
+	char here[] = "here", got[sizeof(here)];
+	__u64 begin_ms = now_ms();
+	pid_t noted = 0;
+
+	(void)state;
+	envoy_begin(NULL, note, &noted);
+	assert_true(envoy_memory(getpid(), (uintptr_t)here, got, sizeof(got)));
+	assert_true(noted > 0);
+	assert_int_equal(kill(noted, SIGSTOP), 0);
+	envoy_end();
+	envoy_begin(NULL, stop, NULL);
+	assert_false(envoy_memory(getpid(), (uintptr_t)here, got, sizeof(got)));
+	envoy_end();
+	assert_true(now_ms() - begin_ms < 10000);
+	assert_alone();
+}
+
 static __u32 told[2], times;
 
 static void on_sent(void *arg, __u32 pid)
@@ -177,6 +212,8 @@ int main(void)
 		TMP_TEST(half_a_file),
 		TMP_TEST(who_does_not_come_back_is_given_up),
 		cmocka_unit_test(it_is_told_of),
+		/* the last: this process is shunned then */
+		cmocka_unit_test(who_is_stopped_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
