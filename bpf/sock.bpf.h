@@ -410,7 +410,7 @@ static __always_inline void sock_describe(struct ev_obj *e, const struct objref 
 		inet_describe(e, o, span);
 	KREAD(&state, (__u8 *)&sk->__sk_common.skc_state);
 	if (is_stream(o->mech) && state == TCP_LISTEN) {
-		e->hdr.flags |= OBJF_LISTEN;
+		e->hdr.flags |= OBJF_LISTEN | OBJF_BACKLOG;
 		KREAD(&e->backlog, &sk->sk_ack_backlog);
 		KREAD(&e->capacity, &sk->sk_max_ack_backlog);
 		if (o->family == AF_UNIX) /* unix_listen() queues in sk_receive_queue */

@@ -146,6 +146,8 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 			put_chan(sb, w);
 		else
 			strbuf_puts(sb, mech_name(w->in->mech));
+		if (w->queued)
+			strbuf_puts(sb, ", which nobody has accepted yet");
 		return;
 	case WAIT_POLL:
 		strbuf_puts(sb, "waits in ");

@@ -36,6 +36,26 @@ bool has_end_of_file(const struct chan *c)
 	return c->mech == MECH_PIPE || c->mech == MECH_FIFO;
 }
 
+bool end_has_name(const struct chan *c)
+{
+	return c->mech == MECH_FIFO || c->mech == MECH_POSIX_MQ || c->mech == MECH_SYSV_MSG ||
+	       c->mech == MECH_SYSV_SEM;
+}
+
+bool end_is_open(const struct chan *c, enum ep_role role)
+{
+	switch (chan_shape(c)) {
+	case SHAPE_INBOX:
+	case SHAPE_CALL:
+	case SHAPE_MEMORY:
+		return true;
+	case SHAPE_QUEUE:
+		return role == EP_RECV && !chan_is_unheld(c);
+	default:
+		return false;
+	}
+}
+
 int end_side(const struct chan *c, const struct proc *p, enum ep_role role)
 {
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)

@@ -25,6 +25,12 @@ bool endpoint_is_opposite(const struct chan *c, enum ep_role role, int side,
 /* Does who reads it see an end, once nobody has it open for writing? */
 bool has_end_of_file(const struct chan *c);
 
+/* Can anybody who knows its name come to use it? */
+bool end_has_name(const struct chan *c);
+
+/* May anybody, known or not, end a wait in this role? */
+bool end_is_open(const struct chan *c, enum ep_role role);
+
 /* The side that p is on, as it waits in this role; -1 not known. */
 int end_side(const struct chan *c, const struct proc *p, enum ep_role role);
 

@@ -175,25 +175,20 @@ static int put_mappers(struct graph *g, uint32_t end, const struct chan *memory)
 	return err;
 }
 
-static bool has_name(const struct chan *c)
+/* Whoever can accept the connection. */
+static int put_listeners(struct graph *g, uint32_t end)
 {
-	return c->mech == MECH_FIFO || c->mech == MECH_POSIX_MQ || c->mech == MECH_SYSV_MSG ||
-	       c->mech == MECH_SYSV_SEM;
-}
+	const struct chan *l;
+	uint32_t at = 0;
+	int err = 0;
 
-/* Anybody may send there, known or not. */
-static bool is_open_to_all(const struct chan *c, enum ep_role role)
-{
-	switch (chan_shape(c)) {
-	case SHAPE_INBOX:
-	case SHAPE_CALL:
-	case SHAPE_MEMORY:
-		return true;
-	case SHAPE_QUEUE:
-		return role == EP_RECV && !chan_is_unheld(c);
-	default:
-		return false;
-	}
+	while (!err && (l = accepts_next(&g->accepts, g->ends[end].chan, &at)))
+		list_for_each (h, &l->holders, struct holder, in_chan)
+			err = err ? err : end_put(g, end, h->proc);
+	g->ends[end].queued = g->ends[end].cnt;
+	if (!err && g->ends[end].cnt && !accepts_surely(&g->accepts, g->ends[end].chan))
+		g->knots.nodes[g->ends[end].node].late = true;
+	return err;
 }
 
 static int end_fill(struct graph *g, uint32_t end)
@@ -201,7 +196,7 @@ static int end_fill(struct graph *g, uint32_t end)
 	const struct chan *c = g->ends[end].chan, *memory;
 	int err;
 
-	if (is_open_to_all(c, g->ends[end].role)) {
+	if (end_is_open(c, g->ends[end].role)) {
 		g->ends[end].outside = true;
 		return 0;
 	}
@@ -211,7 +206,9 @@ static int end_fill(struct graph *g, uint32_t end)
 	else
 		err = chan_is_unheld(c) || list_empty(&c->holders) ? put_users(g, end)
 								   : put_holders(g, end);
-	g->ends[end].hidden = !memory && g->ends[end].cnt &&
+	if (!err && !g->ends[end].cnt && chan_shape(c) == SHAPE_PAIR)
+		err = put_listeners(g, end);
+	g->ends[end].hidden = !memory && g->ends[end].cnt && !g->ends[end].queued &&
 			      hidden_holds(&g->calls, c, g->ends[end].role, g->ends[end].side);
 	if (!g->ends[end].cnt || c->holders_left || g->ends[end].hidden)
 		g->ends[end].outside = true;
@@ -238,7 +235,7 @@ static int end_get(struct graph *g, const struct chan *c, enum ep_role role, int
 		return -ENOMEM;
 	*out = (uint32_t)g->end_cnt;
 	e = &g->ends[g->end_cnt];
-	*e = (struct graph_end){.chan = c, .role = role, .side = side, .by_name = has_name(c)};
+	*e = (struct graph_end){.chan = c, .role = role, .side = side, .by_name = end_has_name(c)};
 	if (node_add(g, &node, false, &e->node) ||
 	    hmap_put(&g->by_end, key, (void *)(uintptr_t)++g->end_cnt))
 		return -ENOMEM;
@@ -304,6 +301,7 @@ static int wait_at(struct graph *g, struct wait *w, struct chan *c, enum ep_role
 	e = &g->ends[end];
 	w->by_name = w->by_name || e->by_name;
 	w->hidden = w->hidden || e->hidden;
+	w->queued = w->queued || e->queued;
 	/* one that only it, or a thread of it, can make go on; then its children say more */
 	if (!e->outside && polls && w->task->children && is_own_alone(e, w, polls)) {
 		g->knots.nodes[w->node].late = true;
@@ -327,8 +325,8 @@ static int wait_chan(struct graph *g, struct wait *w)
 	w->fd = end_fd(w->chan, w->proc, role, side);
 	/* the last receiver of a queue, say: others may come, and it is no help to itself */
 	if (w->in->owner && !w->in->owner->exited &&
-	    !(has_name(w->chan) && w->in->owner == w->proc)) {
-		w->by_name = has_name(w->chan);
+	    !(end_has_name(w->chan) && w->in->owner == w->proc)) {
+		w->by_name = end_has_name(w->chan);
 		err = helped_by(g, w, w->in->owner);
 		if (err != -ENOENT)
 			return err;
@@ -537,6 +535,7 @@ int graph_build(struct graph *g, const struct model *m)
 	*g = (struct graph){.m = m};
 	err = index_inflight(g);
 	err = err ? err : hidden_index(&g->calls, m);
+	err = err ? err : accepts_index(&g->accepts, m);
 	if (!err)
 		err = index_children(g);
 	list_for_each (p, model_procs(m), struct proc, in_model)
@@ -562,6 +561,7 @@ void graph_fini(struct graph *g)
 	hmap_fini(&g->by_end);
 	hmap_fini(&g->in_by_tid);
 	hmap_fini(&g->calls);
+	accepts_fini(&g->accepts);
 	hmap_fini(&g->children);
 	free(g->waits);
 	free(g->nodes);

@@ -15,6 +15,7 @@
 #ifndef IPCSPY_ANALYSIS_GRAPH_H
 #define IPCSPY_ANALYSIS_GRAPH_H
 
+#include "analysis/accepts.h"
 #include "analysis/knot.h"
 #include "lib/stack.h"
 #include "model/model.h"
@@ -42,6 +43,7 @@ struct wait {
 	enum wait_kind kind;
 	bool outside; /* somebody who is not in the picture may help */
 	bool by_name; /* strangers may help: the channel has a name that anybody can open */
+	bool queued;  /* nobody has accepted the connection yet */
 	bool hidden;  /* outside: somebody has the other end, without a descriptor of it */
 	bool timed;   /* goes on by itself, later */
 	const struct task *task;   /* NULL: not told */
@@ -67,8 +69,9 @@ struct graph {
 	struct hmap by_proc;   /* number of the process's node, plus 1 */
 	struct hmap by_end;    /* number of the end, plus 1 */
 	struct hmap in_by_tid; /* struct inflight */
-	struct hmap calls;     /* references to a channel's files that calls have: see hidden.h */
-	struct hmap children;  /* pid -> the first of its children, plus 1, in child[] */
+	struct accepts accepts;
+	struct hmap calls;    /* references to a channel's files that calls have: see hidden.h */
+	struct hmap children; /* pid -> the first of its children, plus 1, in child[] */
 	struct graph_child *child;
 	uint32_t *member_first, *members; /* by knot: numbers of its waits */
 	struct hmap by_chan;              /* the first wait at a channel, plus 1 ... */

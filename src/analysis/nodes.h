@@ -27,6 +27,7 @@ struct graph_end {
 	bool outside;      /* somebody may be behind it who is not in the picture */
 	bool by_name;
 	bool hidden; /* outside, as hidden.h says */
+	bool queued; /* nobody has it: it waits to be accepted, as accepts.h says */
 };
 
 struct graph_child {

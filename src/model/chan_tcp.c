@@ -15,6 +15,7 @@
 #include "model/pair_seq.h"
 
 #define TAG_TCP       0x7463700000000001ull
+#define TAG_ACCEPT    0x7463700000000002ull
 #define DECIDE_NS     1000000000ull
 #define UNDECIDED_MAX 256 /* transfers kept for a decision */
 
@@ -27,6 +28,25 @@ struct tcp {
 	struct remote *remote;
 	struct pair_seq dir[2];
 };
+
+static uint64_t tcp_accept_key(const struct obj *o)
+{
+	bool listens = o->flags & OBJF_LISTEN;
+
+	return hmap_mix(TAG_ACCEPT + o->netns, listens ? o->net->laddr.port : o->net->raddr.port);
+}
+
+/* An address of this host: that of loopback, or the own one. Others are not known here. */
+static bool tcp_accepts(const struct obj *listener, const struct obj *o)
+{
+	const struct ev_addr_in *at = &listener->net->laddr, *to = &o->net->raddr;
+
+	if (listener->netns != o->netns || at->port != to->port)
+		return false;
+	if (!addr_is_loopback(to) && !addr_same_host(to, &o->net->laddr))
+		return false;
+	return addr_is_any(at) || addr_same_host(at, to);
+}
 
 /* The same for both ends. Loopback addresses are told apart by namespace. */
 static uint64_t tuple_key(const struct obj *o)
@@ -367,5 +387,7 @@ const struct chan_class tcp_class = {
 	.on_merge = tcp_on_merge,
 	.on_gone = tcp_on_gone,
 	.fold_name = tcp_fold_name,
+	.accept_key = tcp_accept_key,
+	.accepts = tcp_accepts,
 	.fini = tcp_fini,
 };

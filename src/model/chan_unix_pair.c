@@ -249,7 +249,7 @@ static void pair_fini(struct model *m, struct chan *c)
 	.shape = SHAPE_PAIR, .on_obj = pair_on_obj, .on_op = pair_on_op,                 \
 	.next_xfer = pair_next_xfer, .settle = pair_settle, .on_loss = pair_on_loss,     \
 	.on_merge = pair_on_merge, .on_gone = pair_on_gone, .fold_name = unix_fold_name, \
-	.fini = pair_fini
+	.accept_key = unix_accept_key, .accepts = unix_accepts, .fini = pair_fini
 
 const struct chan_class unix_stream_class = {.unit = "bytes", PAIR_CLASS};
 const struct chan_class unix_seqpacket_class = {.unit = "messages", PAIR_CLASS};

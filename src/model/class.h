@@ -87,6 +87,13 @@ struct chan_class {
 	 */
 	bool (*is_channel)(const struct chan *c);
 
+	/*
+	 * Optional: what a listening socket and the sockets that connect to it have in common,
+	 * 0 none; and whether o, which has the same, would be accepted there.
+	 */
+	uint64_t (*accept_key)(const struct obj *o);
+	bool (*accepts)(const struct obj *listener, const struct obj *o);
+
 	/* Records of this channel were lost: its byte offsets can no longer be trusted. */
 	void (*on_loss)(struct chan *c);
 

@@ -415,6 +415,15 @@ uint64_t model_holds_ns(const struct model *m);
 /* Lists for walks: struct proc, chan, inflight, conversation by in_model. */
 const struct list_head *model_procs(const struct model *m);
 const struct list_head *model_chans(const struct model *m);
+
+/*
+ * Of a listening socket, and of a connection of which one end is nobody's: what those two have
+ * in common, 0 where it is neither. *listens: which it is.
+ */
+uint64_t model_accept_key(const struct chan *c, bool *listens);
+
+/* Could it be that connection c waits to be accepted there? Both have the same key. */
+bool model_accepts(const struct chan *listener, const struct chan *c);
 const struct list_head *model_inflight(const struct model *m);
 const struct list_head *model_tasks(const struct model *m); /* struct task by in_model */
 const struct list_head *model_ipcs(const struct model *m);  /* struct ipc by in_model */

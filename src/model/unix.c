@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAG_SELF 0x756e697873656c66ull
+#define TAG_SELF   0x756e697873656c66ull
+#define TAG_ACCEPT 0x756e697861636370ull
 
 static uint64_t self_key(uint64_t self)
 {
@@ -85,6 +86,25 @@ int unix_set_name(struct chan *c, const struct obj *o)
 	n = o->described ? snprintf(text, sizeof(text), "unix:[%llu]", (unsigned long long)o->ino)
 			 : snprintf(text, sizeof(text), "unix:[?]");
 	return chan_set_name(c, text, (size_t)n);
+}
+
+uint64_t unix_accept_key(const struct obj *o)
+{
+	uint64_t key = TAG_ACCEPT;
+
+	for (unsigned int i = 0; i < o->net->name_len; i++)
+		key = hmap_mix(key, o->net->name[i]);
+	return o->net->name_len ? key : 0;
+}
+
+/* unix(7): abstract names are those of one network namespace. */
+bool unix_accepts(const struct obj *listener, const struct obj *o)
+{
+	const struct obj_net *at = listener->net, *to = o->net;
+
+	return at->name_len && at->name_len == to->name_len &&
+	       !memcmp(at->name, to->name, to->name_len) &&
+	       (to->name[0] || listener->netns == o->netns);
 }
 
 const char *unix_fold_name(const struct chan *c, char *buf, size_t len)

@@ -28,6 +28,10 @@ int unix_set_name(struct chan *c, const struct obj *o);
 /* Length of a name without the terminating NUL that some callers include. */
 unsigned int unix_name_len(const struct ev_addr_un *name);
 
+/* As struct chan_class says: by the name, which a socket has of the one it connected to. */
+uint64_t unix_accept_key(const struct obj *o);
+bool unix_accepts(const struct obj *listener, const struct obj *o);
+
 /* Row for closed ones: by name where there is one. */
 const char *unix_fold_name(const struct chan *c, char *buf, size_t len);
 

@@ -348,6 +348,46 @@ def why_watch(t):
     t.equal("told", 1, told())
 
 
+CONNECTS = """
+import os, socket, sys, time
+kind = sys.argv[1]
+family = {"unix": socket.AF_UNIX, "tcp": socket.AF_INET, "any": socket.AF_INET}[kind]
+s = socket.socket(family)
+s.bind(sys.argv[2] if kind == "unix" else ("" if kind == "any" else "127.0.0.1", 0))
+s.listen(8)
+at = sys.argv[2] if kind == "unix" else ("127.0.0.1", s.getsockname()[1])
+for i in range(2):
+    if not os.fork():
+        s.close()
+        c = socket.socket(family)
+        c.connect(at)
+        c.send(b"a question")
+        c.recv(100)
+c, _ = s.accept()
+time.sleep(1000)
+"""
+
+
+@case(params=[("unix",), ("tcp",), ("any",)])
+def why_not_accepted(t, kind):
+    """Two ask a server that is at it with one of them, and has not accepted the other."""
+    p = t.start([sys.executable, "-c", CONNECTS, kind, t.path("socket")])
+    kids = wait_for("two children", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]) and
+             open(f"/proc/{p.pid}/syscall").read().split()[0] in ("35", "230", "101", "115"))
+    told = [why(t, kid)["why"][0] for kid in kids]
+    for one in told:
+        t.equal("whom they wait for", (p.pid, "asleep"), (one["root"]["pid"], one["root"]["state"]))
+    os.kill(p.pid, signal.SIGSTOP)
+    wait_for("the stop", lambda: state_of(p.pid) == "T")
+    found = [f for f in why(t, "-a")["findings"] if p.pid in f["pids"]]
+    t.equal("findings", [("stopped-peer", "warning")],
+            [(f["kind"], f["severity"]) for f in found])
+    t.equal("who waits for it", set(kids), set(found[0]["pids"]) - {p.pid} if found else None)
+    text = t.run([t.ipcspy, "why", *map(str, kids)]).text
+    t.equal("one is not accepted", 1, text.count("which nobody has accepted yet"), text)
+
+
 MAKES = """
 all: one two
 one two:

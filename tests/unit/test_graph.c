@@ -502,6 +502,107 @@ static void test_poll_of_its_own(void **state)
 	assert_int_equal(next_of(A), 0);
 }
 
+/* B listens at an address, and so many wait there; A is blocked in a connection to another. */
+static void connects(struct feed *f, const char *at, unsigned int waiting, const char *from,
+		     const char *to)
+{
+	struct ev_obj listener = obj_make(MECH_TCP, 1, T0), o = obj_make(MECH_TCP, 2, T0);
+
+	feed_snap(f, SNAPF_HOLDS | SNAPF_FIRST, T0 + SEC); /* what they hold counts */
+	listener.laddr = addr4(at, 80);
+	listener.hdr.flags |= OBJF_LISTEN | OBJF_BACKLOG;
+	listener.backlog = waiting;
+	o.laddr = addr4(from, 4000);
+	o.raddr = addr4(to, 80);
+	o.hdr.flags |= OBJF_CONNECTED;
+	feed_obj(f, &listener);
+	feed_obj(f, &o);
+	feed_hold(f, 1, B, HOLDF_READ | HOLDF_WRITE);
+	feed_hold(f, 2, A, HOLDF_READ | HOLDF_WRITE);
+	scene_blocked(f, MECH_TCP, OP_RECV, 2, A);
+	feed_task(f, B, 'T', WHY_STOPPED, 0, T0, SEEN);
+}
+
+/* It waits for whoever listens, when that is this machine's, and somebody waits there. */
+static void test_not_accepted(void **state)
+{
+	static const struct {
+		const char *at, *from, *to;
+		unsigned int waiting;
+		bool there;
+	} rows[] = {
+		{"127.0.0.1", "127.0.0.1", "127.0.0.1", 1, true},
+		{"127.0.0.1", "127.0.0.1", "127.0.0.1", 0, false},
+		{"0.0.0.0", "127.0.0.1", "127.0.0.1", 1, true},
+		{"0.0.0.0", "10.0.0.1", "10.0.0.1", 1, true},
+		{"0.0.0.0", "10.0.0.1", "10.0.0.2", 1, false}, /* another machine's */
+		{"10.0.0.1", "127.0.0.1", "127.0.0.1", 1, false},
+	};
+	struct feed *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (i) {
+			scene_teardown(state);
+			scene_setup(state);
+			f = *state;
+		}
+		connects(f, rows[i].at, rows[i].waiting, rows[i].from, rows[i].to);
+		build(f);
+		assert_int_equal(wait_of(A)->queued, rows[i].there);
+		assert_int_equal(wait_of(A)->outside, !rows[i].there);
+		assert_int_equal(graph_can_go_on(&graph, wait_of(A)), !rows[i].there);
+		assert_int_equal(next_of(A), rows[i].there ? B : 0);
+		graph_fini(&graph);
+	}
+}
+
+/* Two whose other end nobody has, and one that waits to be accepted: the other one may be on its
+ * way to anybody. */
+static void test_maybe_not_accepted(void **state)
+{
+	struct ev_obj other = obj_make(MECH_TCP, 3, T0);
+	struct feed *f = *state;
+
+	other.laddr = addr4("127.0.0.1", 4001);
+	other.raddr = addr4("127.0.0.1", 80);
+	other.hdr.flags |= OBJF_CONNECTED;
+	connects(f, "127.0.0.1", 1, "127.0.0.1", "127.0.0.1");
+	feed_obj(f, &other);
+	feed_hold(f, 3, C, HOLDF_READ | HOLDF_WRITE);
+	build(f);
+	assert_can(A);
+	assert_true(wait_of(A)->queued);
+}
+
+/* By the name that they share; B has it twice, and listens at one. */
+static void test_not_accepted_by_name(void **state)
+{
+	struct ev_obj listener = obj_make(MECH_UNIX_STREAM, 1, T0);
+	struct ev_obj o = obj_make(MECH_UNIX_STREAM, 2, T0);
+	struct feed *f = *state;
+
+	feed_snap(f, SNAPF_HOLDS | SNAPF_FIRST, T0 + SEC);
+	listener.self = 100;
+	listener.hdr.flags |= OBJF_LISTEN | OBJF_BACKLOG;
+	listener.backlog = 1;
+	listener.name.len = 3;
+	memcpy(listener.name.name, "/s", 3);
+	o.self = 200;
+	o.peer = 300;
+	o.hdr.flags |= OBJF_CONNECTED;
+	o.name = listener.name;
+	feed_obj(f, &listener);
+	feed_obj(f, &o);
+	feed_hold(f, 1, B, HOLDF_READ | HOLDF_WRITE);
+	feed_hold(f, 2, A, HOLDF_READ | HOLDF_WRITE);
+	scene_blocked(f, MECH_UNIX_STREAM, OP_RECV, 2, A);
+	feed_task(f, B, 'T', WHY_STOPPED, 0, T0, SEEN);
+	build(f);
+	assert_true(wait_of(A)->queued);
+	assert_stuck(A, false);
+	assert_int_equal(next_of(A), B);
+}
+
 /* A lock is its holder's; a tracee is its tracer's. */
 static void test_lock_and_tracer(void **state)
 {
@@ -710,6 +811,9 @@ int main(void)
 		T(test_waits_for_signals),
 		T(test_poll_ends_with_child),
 		T(test_poll_of_its_own),
+		T(test_not_accepted),
+		T(test_maybe_not_accepted),
+		T(test_not_accepted_by_name),
 		T(test_lock_and_tracer),
 		T(test_shared_lock),
 		T(test_threads),
