@@ -4,7 +4,8 @@
 #include "model/mech.h"
 #include "view/sections.h"
 
-#define NAMED_MAX 3 /* endpoints named in one cell */
+#define NAMED_MAX  3  /* endpoints named in one cell */
+#define LONG_SHARE 10 /* what part of the trace is long to wait */
 
 static enum style cell_state(struct strbuf *cell, const void *row, const void *arg)
 {
@@ -86,13 +87,18 @@ static bool is_used(const struct chan *c)
 	return c->backlog.now;
 }
 
-/* Over, and nothing ever went in: it tells nothing but that there was one. */
-static bool is_hollow(const struct chan *c)
+/*
+ * Over, and nothing ever went in: it tells nothing but that there was one. Unless somebody waited
+ * there for long: who starts a program often waits at a pipe until that is done, for a moment.
+ */
+static bool is_hollow(const struct view *v, const struct chan *c)
 {
+	uint64_t long_ns = v->info->duration_ns / LONG_SHARE;
+
 	if (c->open || c->backlog.now || c->backlog.max || c->dropped || c->unpaired)
 		return false;
 	list_for_each (ep, &c->endpoints, struct endpoint, in_chan)
-		if (ep->messages || ep->bytes || ep->blocked.total_ns)
+		if (ep->messages || ep->bytes || ep->blocked.total_ns > long_ns)
 			return false;
 	return true;
 }
@@ -102,11 +108,12 @@ struct hollow {
 };
 
 /*
- * Leaves the channels without a flow in w. Unless all is set: not those that are
+ * Leaves the channels without a flow in w. Unless all rows are asked for: not those that are
  * only held open, nor those that carried nothing, which are counted.
  */
-static void drop_busy(struct walk *w, bool all, struct hollow *hollow)
+static void drop_busy(const struct view *v, struct walk *w, struct hollow *hollow)
 {
+	bool all = !v->opts->max_rows;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < w->cnt; i++) {
@@ -116,7 +123,7 @@ static void drop_busy(struct walk *w, bool all, struct hollow *hollow)
 			continue;
 		if (!list_empty(&c->flows) || !(all || is_used(c)))
 			continue;
-		if (!all && is_hollow(c))
+		if (!all && is_hollow(v, c))
 			hollow->cnt[c->mech] += c->folded ? c->folded : 1;
 		else
 			w->v[kept++] = c;
@@ -159,7 +166,7 @@ int view_quiet_chans(const struct view *v)
 
 	err = walk_chans(&w, v->m);
 	if (!err) {
-		drop_busy(&w, !v->opts->max_rows, &hollow);
+		drop_busy(v, &w, &hollow);
 		err = view_table(v, "CHANNELS without a message that was both sent and received",
 				 "channels", cols, sizeof(cols) / sizeof(cols[0]), &w);
 	}

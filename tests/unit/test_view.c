@@ -179,6 +179,26 @@ static void test_hollow_channels_are_counted(void **state)
 	assert_int_equal(count(text, "nginx[12] received"), 3);
 }
 
+/* Who waited at one for a moment says nothing; who did so for long may be what is looked for. */
+static void test_hollow_channels_and_waits(void **state)
+{
+	struct ev_op op = op_make(MECH_PIPE, OP_RECV, 1, SERVER, T0, T0 + SEC, 0);
+	struct feed *f = *state;
+
+	feed_pipe(f, 1);
+	op.blocked_ns = SEC / 20;
+	feed_raw(f, &op);
+	close_all(f);
+	assert_said(report(f, SOME), "closed and carried nothing: 1 pipe", true);
+	feed_pipe(f, 2);
+	op.chan = 2;
+	op.blocked_ns = SEC / 5;
+	feed_raw(f, &op);
+	close_all(f);
+	assert_said(report(f, SOME), "CHANNELS without", true);
+	assert_said(report(f, SOME), "Closed, and carried nothing: 1 pipe", true);
+}
+
 static void test_blocked_time_of_a_lonely_sender(void **state)
 {
 	struct ev_op op = op_make(MECH_PIPE, OP_SEND, 1, SERVER, T0, T0 + 3 * SEC, 65536);
@@ -401,6 +421,7 @@ int main(void)
 		T(test_connections_of_a_server),
 		T(test_a_handful_is_not_merged),
 		T(test_hollow_channels_are_counted),
+		T(test_hollow_channels_and_waits),
 		T(test_blocked_time_of_a_lonely_sender),
 		T(test_messages_of_a_lonely_sender),
 		T(test_stalled_until_now),
