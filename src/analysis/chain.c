@@ -236,7 +236,7 @@ static void put_outside(struct strbuf *sb, const struct graph *g, const struct w
 	else if (c && c->mech == MECH_PTY)
 		strbuf_puts(sb, "for the user of the terminal");
 	else if (c && (c->mech == MECH_TCP || c->mech == MECH_UDP))
-		strbuf_puts(sb, "for the other end, which is not on this machine");
+		strbuf_puts(sb, "for the other end, which no process of this machine has");
 	else
 		strbuf_puts(sb, "for somebody who is not to be seen from here");
 }

@@ -81,10 +81,18 @@ static int prove(struct finding *f, const struct graph *g, const struct knot *k)
 	return err;
 }
 
+/* It sleeps until somebody wakes it: nothing is in such a channel. */
+static bool is_wakeup(const struct chan *c)
+{
+	return c->mech == MECH_FUTEX || c->mech == MECH_FUTEX_PRIVATE || c->mech == MECH_SYSV_SEM;
+}
+
 static void put_what(struct strbuf *sb, const struct wait *w)
 {
 	if (w->kind == WAIT_CHAN && w->chan) {
-		strbuf_puts(sb, w->in->op == OP_SEND ? "sends to " : "receives from ");
+		strbuf_puts(sb, w->in->op == OP_SEND ? "sends to "
+				: is_wakeup(w->chan) ? "sleeps on "
+						     : "receives from ");
 		find_put_chan(sb, w->chan);
 	} else if (w->kind == WAIT_POLL) {
 		strbuf_puts(sb, "polls");
@@ -120,8 +128,22 @@ static void put_members(struct strbuf *sb, const struct graph *g, const struct k
 		strbuf_printf(sb, ", and %zu more", k->cnt - NAMED_MAX);
 }
 
+/* What nobody is known to have, between processes: who had it may have been killed. */
+static const struct chan *left_taken(const struct graph *g, const struct knot *k)
+{
+	for (size_t i = 0; i < k->cnt; i++) {
+		const struct wait *w = member(k, g, i);
+
+		if (is_recv(w) && w->chan && !w->in->owner && is_wakeup(w->chan) &&
+		    w->chan->mech != MECH_FUTEX_PRIVATE)
+			return w->chan;
+	}
+	return NULL;
+}
+
 static int say_deadlock(struct finding *f, const struct graph *g, const struct knot *k)
 {
+	const struct chan *taken = left_taken(g, k);
 	struct strbuf sb;
 
 	strbuf_init(&sb);
@@ -138,6 +160,11 @@ static int say_deadlock(struct finding *f, const struct graph *g, const struct k
 	else
 		strbuf_puts(&sb, "end one of them, and change the order in which they send, "
 				 "receive and lock.");
+	if (taken) {
+		strbuf_puts(&sb, " Or who was to give back or wake ");
+		find_put_chan(&sb, taken);
+		strbuf_puts(&sb, " has ended without doing so.");
+	}
 	return find_say(f, &sb);
 }
 

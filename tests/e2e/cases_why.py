@@ -93,6 +93,44 @@ def why_unread_child(t):
     t.equal("findings", [("deadlock", "critical")], kinds(why(t, "-a"), [p.pid, kid]))
 
 
+KILLED_WITH_LOCK = """
+import multiprocessing, os, signal, time
+def work(queue):
+    while True:
+        queue.get()
+queue = multiprocessing.Queue()
+workers = [multiprocessing.Process(target=work, args=(queue,)) for _ in range(3)]
+for w in workers:
+    w.start()
+reads = []
+while len(reads) != 1:
+    time.sleep(0.1)
+    calls = {w: open(f"/proc/{w.pid}/syscall").read().split()[0] for w in workers}
+    reads = [w for w in workers if calls[w] in ("0", "63")]
+    if len({*calls.values()}) != 2:
+        reads = []
+reads[0].kill()
+reads[0].join()
+workers.remove(reads[0])
+for w in workers:
+    w.join()
+"""
+
+
+@case()
+def why_killed_with_lock(t):
+    """A worker was killed that had the lock of a queue; the others wait for that lock for good."""
+    p = t.start([sys.executable, "-c", KILLED_WITH_LOCK])
+    kids = wait_for("two workers are left", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]) and
+             open(f"/proc/{p.pid}/syscall").read().split()[0] in ("61", "260"))
+    report = why(t, "-a")
+    t.equal("findings", [("deadlock", "critical")], kinds(report, [p.pid]))
+    text = "".join(f["text"] for f in report["findings"] if p.pid in f["pids"])
+    t.ok("what they sleep on", f"[{kids[0]}] sleeps on futex:/dev/shm/" in text, text)
+    t.ok("what may have come to it", text.endswith(" has ended without doing so."), text)
+
+
 FORK_SERVER = """
 import os
 ends, workers = [], []

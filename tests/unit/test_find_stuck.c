@@ -62,6 +62,24 @@ static void test_deadlock(void **state)
 	       "unix-stream unix:[2] and waits for a[10]. Nobody");
 }
 
+/* A lock between processes that nobody is known to have: who had it may be gone. */
+static void test_lock_left_taken(void **state)
+{
+	const uint32_t tids[] = {A, B};
+	struct ev_obj lock = obj_make(MECH_FUTEX, 1, T0);
+	struct feed *f = *state;
+
+	feed_obj(f, &lock);
+	feed_send(f, MECH_FUTEX, 1, A, T0, T0 + 10, 0);
+	scene_waits(f, A, WHY_CHILD, B);
+	scene_blocked(f, MECH_FUTEX, OP_RECV, 1, B);
+	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 2, " b[20] sleeps on futex");
+	scene_begin(f);
+	scene_waits(f, A, WHY_CHILD, B);
+	scene_blocked(f, MECH_FUTEX, OP_RECV, 1, B);
+	expect(f, "deadlock", SEVERITY_CRITICAL, tids, 2, " has ended without doing so.");
+}
+
 /* A third one could read, and may. */
 static void test_no_deadlock(void **state)
 {
@@ -541,6 +559,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_deadlock),
+		T(test_lock_left_taken),
 		T(test_no_deadlock),
 		T(test_not_at_the_same_time),
 		T(test_forked_meanwhile),
