@@ -112,6 +112,7 @@ while len(reads) != 1:
 reads[0].kill()
 reads[0].join()
 workers.remove(reads[0])
+print("ready", flush=True)
 for w in workers:
     w.join()
 """
@@ -121,7 +122,8 @@ for w in workers:
 def why_killed_with_lock(t):
     """A worker was killed that had the lock of a queue; the others wait for that lock for good."""
     p = t.start([sys.executable, "-c", KILLED_WITH_LOCK])
-    kids = wait_for("two workers are left", lambda: len(children(p.pid)) == 2 and children(p.pid))
+    wait_for("the end of a worker", lambda: open(p.files[0].name).read())
+    kids = children(p.pid)
     wait_for("sleep", lambda: all(state_of(pid) == "S" for pid in [p.pid, *kids]) and
              open(f"/proc/{p.pid}/syscall").read().split()[0] in ("61", "260"))
     report = why(t, "-a")
