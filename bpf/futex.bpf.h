@@ -12,7 +12,6 @@
 
 #include "inode.bpf.h"
 
-#define EFAULT      14
 #define EBUSY       16
 #define VM_MAYSHARE 0x80 /* mapped with MAP_SHARED, writable or not */
 

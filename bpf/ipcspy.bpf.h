@@ -40,6 +40,7 @@
 	})
 
 #define EAGAIN                11
+#define EFAULT                14
 #define EINPROGRESS           115
 #define ERESTARTSYS           512
 #define ERESTART_RESTARTBLOCK 516
@@ -211,12 +212,27 @@ struct {
  * those of the running kernel; a field outside the copy is read by itself.
  */
 struct span {
-	char bytes[104];
+	char bytes[96];
 };
 
-#define SPAN_READ(span, ptr, type, first)                           \
-	bpf_probe_read_kernel((span)->bytes, sizeof((span)->bytes), \
-			      (void *)(ptr) + bpf_core_field_offset(type, first))
+/*
+ * What is behind an object need not be there: KFENCE and DEBUG_PAGEALLOC put one at the end of a
+ * page and unmap the next. All that it has is before that.
+ */
+static __always_inline long span_read(struct span *span, __u64 from)
+{
+	__u32 page = 1u << cfg.page_shift, left = page - ((__u32)from & (page - 1));
+
+	if (!bpf_probe_read_kernel(span->bytes, sizeof(span->bytes), (void *)from))
+		return 0;
+	barrier_var(left);
+	if (left >= sizeof(span->bytes))
+		return -EFAULT;
+	return bpf_probe_read_kernel(span->bytes, left, (void *)from);
+}
+
+#define SPAN_READ(span, ptr, type, first) \
+	span_read(span, (__u64)(ptr) + bpf_core_field_offset(type, first))
 #define SPAN_GET(dst, span, ptr, type, first, field)                                               \
 	({                                                                                         \
 		__u32 _at =                                                                        \

@@ -52,16 +52,18 @@ struct pipe_view {
 	struct pipe_buffer *bufs;
 };
 
-static __always_inline void pipe_look(struct pipe_view *v, __u64 pipe, struct span *span)
+/* False: it cannot be read, *v is all zero. */
+static __always_inline bool pipe_look(struct pipe_view *v, __u64 pipe, struct span *span)
 {
 	__builtin_memset(v, 0, sizeof(*v));
 	if (SPAN_READ(span, pipe, struct pipe_inode_info, head))
-		return;
+		return false;
 	SPAN_GET(&v->head, span, pipe, struct pipe_inode_info, head, head);
 	SPAN_GET(&v->tail, span, pipe, struct pipe_inode_info, head, tail);
 	SPAN_GET(&v->max, span, pipe, struct pipe_inode_info, head, max_usage);
 	SPAN_GET(&v->ring_size, span, pipe, struct pipe_inode_info, head, ring_size);
 	SPAN_GET(&v->bufs, span, pipe, struct pipe_inode_info, head, bufs);
+	return true;
 }
 
 static __always_inline __u32 slot_bytes(const struct pipe_view *v, __u32 i)
@@ -144,7 +146,8 @@ static __always_inline void pipe_sample(struct sample *s, const struct objref *o
 	__u32 cnt;
 
 	s->dir = o->id;
-	pipe_look(&v, o->ptr, &span);
+	if (!pipe_look(&v, o->ptr, &span))
+		return;
 	cnt = v.head - v.tail;
 	if (!cnt) {
 		s->flags |= OPF_EMPTY | OPF_BACKLOG;
@@ -168,7 +171,8 @@ static __always_inline void pipe_describe(struct ev_obj *e, const struct objref 
 {
 	struct pipe_view v;
 
-	pipe_look(&v, o->ptr, span);
+	if (!pipe_look(&v, o->ptr, span))
+		return;
 	e->capacity = v.max << cfg.page_shift;
 	e->backlog = v.head == v.tail ? 0 : pipe_bytes(&v);
 	e->hdr.flags |= OBJF_BACKLOG | (v.head - v.tail >= v.max ? OBJF_FULL : 0);
