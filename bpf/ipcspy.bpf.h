@@ -285,7 +285,7 @@ static __always_inline void count_lost(__u32 what)
 	__u64 *n = bpf_map_lookup_elem(&lost, &what);
 
 	if (n)
-		(*n)++;
+		__sync_fetch_and_add(n, 1); /* an interrupt may lose something, too */
 }
 
 /*

@@ -82,7 +82,7 @@ int HOOK_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (thread ||
 	    proc_emit(child, (flags ? PROCF_TARGET : 0) | PROCF_FORK |
 				     (TASK_PTR(child, mm) == TASK_PTR(parent, mm) ? PROCF_VM : 0)))
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static __always_inline struct task_ctx *target_by_filter(struct task_ctx *t,
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= TF_TARGET;
+		task_flag(t, TF_TARGET);
 	return t;
 }
 
@@ -116,7 +116,7 @@ int HOOK_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binpr
 		t->handler_cnt = 0;
 	if (t && (t->flags & (TF_TARGET | TF_DESCRIBED)) &&
 	    proc_emit(task, PROCF_EXEC | (is_target(t) ? PROCF_TARGET : 0)))
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	return 0;
 }
 
@@ -260,7 +260,7 @@ int ITER_PROG(mark_targets, struct bpf_iter__task)
 		t = task_make(task);
 	if (!t)
 		return 0;
-	t->flags |= TF_TARGET | TF_DESCRIBED;
+	task_flag(t, TF_TARGET | TF_DESCRIBED);
 	if (task->pid == task->tgid) {
 		proc_fill(&e, task, PROCF_TARGET);
 		bpf_seq_write(seq, &e, sizeof(e));

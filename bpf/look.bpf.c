@@ -217,7 +217,7 @@ static __always_inline void tell_reached(struct seq_file *seq, struct task_struc
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 }
 
 /* Told by snap_tasks() before, with the call that it is inside of. */

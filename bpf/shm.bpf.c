@@ -303,7 +303,7 @@ int ITER_PROG(snap_maps, struct bpf_iter__task_vma)
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	if (watched)
 		mapper_add(task->tgid);
 	object_note(&o);

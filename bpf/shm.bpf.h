@@ -44,18 +44,18 @@ static __always_inline bool is_mapper(__u32 tgid)
 
 static __always_inline void mapper_add(__u32 tgid)
 {
-	__u32 *who = &mappers[tgid & (MAPPERS - 1)];
+	__u32 *who = &mappers[tgid & (MAPPERS - 1)], was;
 
-	if (*who != tgid)
-		*who = *who ? CROWD : tgid;
+	if (*who == tgid || *who == CROWD)
+		return;
+	was = __sync_val_compare_and_swap(who, 0, tgid);
+	if (was && was != tgid)
+		*who = CROWD;
 }
 
 static __always_inline void mapper_del(__u32 tgid)
 {
-	__u32 *who = &mappers[tgid & (MAPPERS - 1)];
-
-	if (*who == tgid)
-		*who = 0;
+	__sync_val_compare_and_swap(&mappers[tgid & (MAPPERS - 1)], tgid, 0);
 }
 
 /* The entry of a file that is in no directory; NULL: it is in one. */

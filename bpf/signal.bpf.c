@@ -513,7 +513,7 @@ int ITER_PROG(snap_signals, struct bpf_iter__task)
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	if (is_target(t))
 		watch_key(o.wkey, 0);
 	object_note(&o);

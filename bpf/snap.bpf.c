@@ -92,7 +92,7 @@ int ITER_PROG(snap_files, struct bpf_iter__task_file)
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	if (o.mech != MECH_POSIX_MQ) /* what is in it is told when it is first used */
 		object_note(&o);
 	return 0;

@@ -31,19 +31,29 @@ struct {
 #define HINT_STORAGE 0x1
 #define HINT_SPARE   0x2
 #define HINT_POOL    0x4
-__u8 task_hint[TASK_HINTS] __weak;
+__u8 task_hint[TASK_HINTS] __attribute__((aligned(4))) __weak;
 
 /*
- * Storage cannot be made while a program that makes some is preempted on this
- * processor; programs at system calls can be since 6.13. Then the state lives
- * here, until the task ends.
+ * Storage cannot be made while another program makes some on this processor, upon which an
+ * interrupt came with a signal. Then the state lives here, until the task ends; and that of main
+ * threads that do nothing themselves. None is given up for another one: what finds no room is
+ * counted.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct task_ctx);
 } spare_tasks __weak SEC(".maps");
+
+/* Tasks share a word, and a place; neither processors nor interrupts wait for each other. */
+static __always_inline void task_hint_set(__u32 tid, __u32 bits)
+{
+	__u32 at = tid & (TASK_HINTS - 1);
+
+	if ((task_hint[at] & bits) != bits)
+		__sync_fetch_and_or((__u32 *)&task_hint[at & ~3u], bits << 8 * (at & 3));
+}
 
 /* False: no call of this task is traced, it has no state. */
 static __always_inline bool task_is_known(struct task_struct *task)
@@ -90,30 +100,35 @@ static __always_inline struct task_ctx *task_find(struct task_struct *task)
 	return t;
 }
 
+/* Of TF_*: by the task's own programs, by iterators, and by whoever sends it a signal. */
+static __always_inline void task_flag(struct task_ctx *t, __u32 flags)
+{
+	__sync_fetch_and_or(&t->flags, flags);
+}
+
 /* For a task that task_find() does not know. */
 static __always_inline struct task_ctx *task_make(struct task_struct *task)
 {
 	static const struct task_ctx empty = {};
-	__u8 *hint = &task_hint[task->pid & (TASK_HINTS - 1)];
-	struct task_ctx *t;
 	__u64 me = task_identity(task), was;
+	struct task_ctx *t;
 	__u32 tid = task->pid;
 
 	t = pool_place(task);
 	if (t) {
 		was = __sync_val_compare_and_swap(&t->owner, 0, me);
 		if (!was || was == me) {
-			*hint |= HINT_POOL;
+			task_hint_set(tid, HINT_POOL);
 			return t;
 		}
 	}
 	t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (t) {
-		*hint |= HINT_STORAGE;
+		task_hint_set(tid, HINT_STORAGE);
 		return t;
 	}
-	*hint |= HINT_SPARE;
-	bpf_map_update_elem(&spare_tasks, &tid, &empty, BPF_ANY);
+	task_hint_set(tid, HINT_SPARE);
+	bpf_map_update_elem(&spare_tasks, &tid, &empty, BPF_NOEXIST);
 	t = bpf_map_lookup_elem(&spare_tasks, &tid);
 	if (!t)
 		count_lost(LOST_TABLE);
@@ -151,19 +166,27 @@ static __always_inline void task_release(struct task_struct *task)
  */
 static __always_inline void task_renumber(struct task_struct *task, __u32 old_tid)
 {
-	__u32 at = old_tid & (POOL - 1);
+	__u8 hint = task_hint[old_tid & (TASK_HINTS - 1)];
+	__u32 at = old_tid & (POOL - 1), flags;
 	struct task_ctx *old, *t;
 
-	task_hint[task->pid & (TASK_HINTS - 1)] |= task_hint[old_tid & (TASK_HINTS - 1)];
+	task_hint_set(task->pid, hint);
 	old = bpf_map_lookup_elem(&pool, &at);
-	if (!old || !old->owner || (old->owner & (POOL - 1)) != old_tid / POOL)
-		return;
+	if (old && old->owner && (old->owner & (POOL - 1)) == old_tid / POOL) {
+		flags = old->flags; /* the rest ended with the program */
+		pool_release(old);
+	} else {
+		old = hint & HINT_SPARE ? bpf_map_lookup_elem(&spare_tasks, &old_tid) : NULL;
+		if (!old) /* in storage, which is the task's whatever its number */
+			return;
+		flags = old->flags;
+		bpf_map_delete_elem(&spare_tasks, &old_tid);
+	}
 	t = task_find(task);
 	if (!t)
 		t = task_make(task);
 	if (t)
-		t->flags |= old->flags; /* the rest ended with the program */
-	pool_release(old);
+		task_flag(t, flags);
 }
 
 static __always_inline bool is_target(const struct task_ctx *t)
@@ -239,7 +262,7 @@ GLOBAL int main_thread_described(__u64 leader_ptr, __u32 tid)
 	struct task_struct *leader = (void *)leader_ptr;
 	static const struct task_ctx empty = {};
 	__u32 at = tid & (POOL - 1), key = tid;
-	__u8 *hint = &task_hint[tid & (TASK_HINTS - 1)];
+	__u8 hint = task_hint[tid & (TASK_HINTS - 1)];
 	__u64 start_ns = 0, me, was;
 	struct task_ctx *t;
 
@@ -249,16 +272,18 @@ GLOBAL int main_thread_described(__u64 leader_ptr, __u32 tid)
 	t = bpf_map_lookup_elem(&pool, &at);
 	was = t ? __sync_val_compare_and_swap(&t->owner, 0, me) : 0;
 	if (t && (!was || was == me)) {
-		*hint |= HINT_POOL;
-	} else if (!(*hint & HINT_STORAGE)) { /* else it did something, and so was described */
+		task_hint_set(tid, HINT_POOL);
+	} else if (!(hint & HINT_STORAGE)) { /* else it did something, and so was described */
 		bpf_map_update_elem(&spare_tasks, &key, &empty, BPF_NOEXIST);
 		t = bpf_map_lookup_elem(&spare_tasks, &key);
-		*hint |= HINT_SPARE;
+		task_hint_set(tid, HINT_SPARE);
+		if (!t)
+			count_lost(LOST_TABLE);
 	} else {
 		return 0;
 	}
 	if (t)
-		t->flags |= TF_DESCRIBED;
+		task_flag(t, TF_DESCRIBED);
 	return 0;
 }
 
@@ -272,7 +297,7 @@ static __always_inline void task_describe(struct task_ctx *t, struct task_struct
 		return;
 	if (!proc_emit(task, is_target(t) ? PROCF_TARGET : 0))
 		return;
-	t->flags |= TF_DESCRIBED;
+	task_flag(t, TF_DESCRIBED);
 	if (task->pid != task->tgid)
 		main_thread_described(TASK_PTR(task, group_leader), task->tgid);
 }

@@ -161,7 +161,7 @@ static __always_inline struct task_ctx *submitter(struct task_struct *task)
 		return NULL;
 	t = task_make(task);
 	if (t)
-		t->flags |= TF_TARGET | (leader->flags & TF_DESCRIBED);
+		task_flag(t, TF_TARGET | (leader->flags & TF_DESCRIBED));
 	return t;
 }
 
