@@ -7,6 +7,7 @@
  * kernels. What is not in the table costs one look-up here and returns.
  */
 #include "futex.bpf.h"
+#include "wake.bpf.h"
 
 const volatile struct ipcspy_config cfg = {};
 const volatile struct ipcspy_sys syscalls[IPCSPY_NR_SYSCALLS] = {};
@@ -169,7 +170,7 @@ static __always_inline void note_waker(struct inflight *in, __u64 now, __u32 tgi
 		return;
 	if (w->in.a.id == in->a.id)
 		in->wake_flags |= WAKEF_COUNTED;
-	else
+	else if (moved_from[in->a.id & (MOVED - 1)])
 		w->in.elsewhere++;
 }
 

@@ -59,7 +59,7 @@ struct futex_call {
 	__u32 most; /* so many it may wake */
 	__u8 private;
 	__u8 op, flags;
-	__u8 pad;
+	__u8 moves; /* waiters, to another word */
 };
 
 /* The n-th of an array of struct futex_waitv. */
@@ -99,11 +99,14 @@ static __always_inline bool futex_parse(struct futex_call *c, struct pt_regs *re
 		c->private = (SYS_ARG1(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		c->op = futex_cmds[cmd & 15].op;
 		c->flags = futex_cmds[cmd & 15].flags;
+		c->moves =
+			cmd == CMD_REQUEUE || cmd == CMD_CMP_REQUEUE || cmd == CMD_CMP_REQUEUE_PI;
 		return c->op != OP_NONE;
 	case FUTEX_ONE:
 		c->private = (SYS_ARG3(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		return true;
 	case FUTEX_MOVE:
+		c->moves = true;
 		return waitv_at(c, SYS_ARG0(regs), 0);
 	default:
 		return waitv_first(c, SYS_ARG0(regs), SYS_ARG1(regs));
@@ -154,6 +157,8 @@ int CALL_PROG(enter_futex, struct pt_regs *regs, long nr)
 	in->wake_flags = c.flags;
 	if (!err)
 		in->a = o;
+	if (!err && c.moves)
+		moved_from[o.id & (MOVED - 1)] = 1;
 	return 0;
 }
 

@@ -9,6 +9,14 @@
 
 __u32 futexes_watched __weak; /* no target touched a word: no stranger's concerns one */
 
+/*
+ * Words, by a hash of their objects, from which waiters were moved to another: who wakes one of
+ * those may wake it there. Anybody else that wakes while a task is in a call that wakes
+ * something else is an interrupt, such as a time-out.
+ */
+#define MOVED (1 << 12)
+__u8 moved_from[MOVED] __weak;
+
 static __always_inline bool futex_admit(const struct objref *o, struct task_struct *task,
 					bool target)
 {
