@@ -199,7 +199,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	struct objref o = {};
 	bool out_side = false;
 	struct inflight *in;
-	__u64 nr;
+	__u64 nr, began;
 
 	if (!regs || !(task->__state & TASK_INTERRUPTIBLE) || (task->flags & PF_KTHREAD))
 		return false;
@@ -214,6 +214,7 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	in = op_begin(t, task, nr, adopted_op(task, row, regs), OPF_BEFORE_ATTACH);
 	if (!in)
 		return false;
+	began = in->enter_ns;
 	in->how = row->how;
 	in->buf = SYS_ARG1(regs);
 	in->room = SYS_ARG2(regs);
@@ -235,11 +236,16 @@ static __always_inline bool adopt(struct task_struct *task, struct task_ctx *t)
 	else
 		in->a = o;
 	in->sleep_on_b = out_side;
-	in->sleep_ns = in->enter_ns;
+	in->sleep_ns = began;
 	/* it may have gone on while we looked */
 	if ((task->__state & TASK_INTERRUPTIBLE) && SYS_NR(regs) == nr && in_syscall(regs))
 		return true;
-	in->active = 0;
+	if (in->enter_ns == began) {
+		in->active = 0;
+	} else { /* ... to another call, of which something was overwritten here */
+		in->nr = IPCSPY_NR_SYSCALLS;
+		count_lost(LOST_TABLE);
+	}
 	return false;
 }
 
