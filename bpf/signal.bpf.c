@@ -67,7 +67,7 @@ static __always_inline const volatile struct ipcspy_sys *sending_call(struct tas
  * current task is merely the one that a timer, a terminal or an exit met.
  */
 static __always_inline bool sent_by_current(struct task_struct *self, struct task_struct *to,
-					    __u64 info, int code)
+					    __u64 info, int code, int sig)
 {
 	const volatile struct ipcspy_sys *row;
 
@@ -81,7 +81,11 @@ static __always_inline bool sent_by_current(struct task_struct *self, struct tas
 	if (code >= 0 && self->tgid != to->tgid)
 		return false;
 	row = sending_call(self);
-	return row && row->sys_flags & SYSF_SIGINFO;
+	if (!row || !(row->sys_flags & SYSF_SIGINFO))
+		return false;
+	/* a timer's, which came upon that call, has another number */
+	regs = (struct pt_regs *)bpf_task_pt_regs(self);
+	return regs && (int)(row->how == SIGCALL_TID ? SYS_ARG2(regs) : SYS_ARG1(regs)) == sig;
 }
 
 struct thread_walk {
@@ -106,6 +110,7 @@ static long thread_look(__u32 i, void *arg)
 	return w->open;
 }
 
+	struct pt_regs *regs;
 #define THREADS_MAX 1024 /* looked at: they are a list */
 
 /* A signal for the process is blocked when every thread blocks it. */
@@ -192,8 +197,8 @@ static __always_inline bool counts_call(struct ev_op *op, struct task_ctx *t,
 }
 
 SEC("tp_btf/signal_generate")
-int BPF_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
-	     int result)
+int HOOK_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_struct *task,
+	      int group, int result)
 {
 	struct task_struct *self = bpf_get_current_task_btf();
 	struct task_ctx *to = task_find(task), *from = NULL;
@@ -208,7 +213,7 @@ int BPF_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_stru
 		return 0;
 	if (task->flags & PF_KTHREAD)
 		return 0;
-	sent = sent_by_current(self, task, info_ptr, code);
+	sent = sent_by_current(self, task, info_ptr, code, sig);
 	if (sent) {
 		from = task_find(self);
 		from_target = is_target(from);
@@ -272,7 +277,7 @@ static __always_inline int ending_signal(struct task_struct *task)
 }
 
 SEC("tp_btf/signal_deliver")
-int BPF_PROG(on_deliver, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
+int HOOK_PROG(on_deliver, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct task_ctx *t = task_find(task);
