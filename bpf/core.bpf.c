@@ -51,14 +51,18 @@ static __always_inline int leave(void *ctx, struct pt_regs *regs)
 {
 	__u64 nr = SYS_NR(regs);
 	__u32 fam = syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].fam;
+	struct task_struct *task;
 
 	if (nr >= IPCSPY_NR_SYSCALLS || fam == FAM_NONE)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (is_compat(task)) /* said at entry */
 		return 0;
 	/*
 	 * Nothing was parked for a stranger. Only what closes descriptors looks at it all the
 	 * same, and what maps memory: there the address is known now, and was not at entry.
 	 */
-	if (fam != FAM_CTL && fam != FAM_SHM && !task_is_known(bpf_get_current_task_btf()))
+	if (fam != FAM_CTL && fam != FAM_SHM && !task_is_known(task))
 		return 0;
 	if (fam == FAM_FUTEX && futex_skipped(regs, syscalls[nr & (IPCSPY_NR_SYSCALLS - 1)].how))
 		return 0;
