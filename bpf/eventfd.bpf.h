@@ -4,7 +4,8 @@
  *
  * All anonymous files share one inode, so an eventfd is known by its context's
  * address and id. Both are given out again as soon as one is closed: what was
- * made while we looked has a serial number besides, kept by address.
+ * made while we looked has a serial number besides, kept by address. Of too many the
+ * ones not used for longest are forgotten: they are closed, and nobody told.
  */
 #ifndef IPCSPY_EVENTFD_BPF_H
 #define IPCSPY_EVENTFD_BPF_H

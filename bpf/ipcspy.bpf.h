@@ -244,7 +244,17 @@ static __always_inline long span_read(struct span *span, __u64 from)
 					      (void *)(ptr) + bpf_core_field_offset(type, field)); \
 	})
 
-/* Room for what does not fit on a 512-byte stack. */
+/*
+ * Room for what does not fit on a 512-byte stack. It belongs to one program at a time:
+ *
+ * - Programs at system calls, at processes' events and at io_uring's run in tasks and are not
+ *   preempted (steady.bpf.h), so none of them runs inside of another.
+ * - An interrupt may come upon any of them, but what runs in interrupts keeps away from here:
+ *   sched_waking, sched_switch, and signal_generate, where a timer's signals are sent from. So
+ *   do all programs about signals: signal_admit().
+ * - Iterators are preempted on kernels where they cannot forbid it (before 6.14). They run in
+ *   ipcspy itself, of whose own calls nothing is traced: their scratch is another one.
+ */
 struct scratch {
 	struct ev_obj obj;
 	struct ev_addr_un name;
@@ -259,16 +269,18 @@ struct scratch {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratch __weak SEC(".maps");
 
 static __always_inline struct scratch *get_scratch(void)
 {
-	__u32 zero = 0;
+	__u32 whose = 0;
 
-	return bpf_map_lookup_elem(&scratch, &zero);
+	if (!cfg.steady)
+		whose = bpf_get_current_pid_tgid() >> 32 == cfg.self_tgid;
+	return bpf_map_lookup_elem(&scratch, &whose);
 }
 
 static __always_inline __u64 mix(__u64 a, __u64 b)

@@ -188,15 +188,10 @@ GLOBAL int object_describe_other(const struct objref *o)
 	return 1;
 }
 
-/* Fills in of the scratch EV_OBJ what all kinds have. 0: no scratch. */
-GLOBAL int object_describe_head(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
+/* What all kinds have. */
+static __always_inline void object_head(struct ev_obj *e, const struct objref *o, __u64 pid_tgid,
+					__s32 fd, __u32 flags)
 {
-	struct scratch *s = get_scratch();
-	struct ev_obj *e;
-
-	if (!s || !o)
-		return 0;
-	e = &s->obj;
 	__builtin_memset(e, 0, sizeof(*e));
 	hdr_init(&e->hdr, EV_OBJ, sizeof(*e), pid_tgid >> 32, pid_tgid, flags, bpf_ktime_get_ns());
 	e->chan = o->id;
@@ -204,6 +199,16 @@ GLOBAL int object_describe_head(const struct objref *o, __u64 pid_tgid, __s32 fd
 	e->ino = o->ino;
 	e->fd = fd;
 	e->mech = o->mech;
+}
+
+/* The same into the scratch EV_OBJ. 0: no scratch. */
+GLOBAL int object_describe_head(const struct objref *o, __u64 pid_tgid, __s32 fd, __u32 flags)
+{
+	struct scratch *s = get_scratch();
+
+	if (!s || !o)
+		return 0;
+	object_head(&s->obj, o, pid_tgid, fd, flags);
 	return 1;
 }
 

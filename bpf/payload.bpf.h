@@ -21,6 +21,7 @@ struct payload_room {
 				      * not that both together are less */
 };
 
+/* For programs at the exits of system calls only: see what is said of the scratch. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -7,6 +7,10 @@
  * it (signal_deliver, get_signal()). Both happen under the receiver's siglock, so
  * their records are in order. What sigwaitinfo(2) and signalfd(2) take out is not
  * traced: their system calls tell.
+ *
+ * A timer's signal is generated in its interrupt, upon any program that runs just then, and so
+ * may others be that come from no task: on_generate() uses nothing that belongs to the
+ * processor, and of the task it came upon only what it reads.
  */
 #include "op.bpf.h"
 
@@ -50,6 +54,38 @@ static __always_inline int code_of(__u64 info_ptr)
 	return code;
 }
 
+/* Tells of the signals of a process. Not in the scratch: an interrupt may need it. */
+GLOBAL int signal_tell(const struct objref *o, __u64 pid_tgid)
+{
+	struct ev_obj *e;
+
+	if (!o)
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		lose(o->mech, o->id);
+		return 0;
+	}
+	object_head(e, o, pid_tgid, -1, 0);
+	signal_describe(e, o);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	object_note(o);
+	return 1;
+}
+
+/* As object_admit(). */
+static __always_inline bool signal_admit(const struct objref *o, struct task_struct *task,
+					 bool target)
+{
+	if (!(cfg.mech_mask & (1u << MECH_SIGNAL)))
+		return false;
+	if (target)
+		watch_key(o->wkey, 0);
+	else if (!is_watched(o->wkey, 0))
+		return false;
+	return bpf_map_lookup_elem(&objects, &o->id) || signal_tell(o, pid_tgid_of(task));
+}
+
 /* The row of the call that a task is inside of, if it is one that sends signals. */
 static __always_inline const volatile struct ipcspy_sys *sending_call(struct task_struct *task)
 {
@@ -70,6 +106,7 @@ static __always_inline bool sent_by_current(struct task_struct *self, struct tas
 					    __u64 info, int code, int sig)
 {
 	const volatile struct ipcspy_sys *row;
+	struct pt_regs *regs;
 
 	if (self->flags & PF_KTHREAD)
 		return false;
@@ -110,7 +147,6 @@ static long thread_look(__u32 i, void *arg)
 	return w->open;
 }
 
-	struct pt_regs *regs;
 #define THREADS_MAX 1024 /* looked at: they are a list */
 
 /* A signal for the process is blocked when every thread blocks it. */
@@ -196,6 +232,7 @@ static __always_inline bool counts_call(struct ev_op *op, struct task_ctx *t,
 	return true;
 }
 
+/* Under the receiver's siglock, which PREEMPT_RT lets be preempted. */
 SEC("tp_btf/signal_generate")
 int HOOK_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_struct *task,
 	      int group, int result)
@@ -221,7 +258,7 @@ int HOOK_PROG(on_generate, int sig, struct kernel_siginfo *info, struct task_str
 	if (is_ignored(task, to_target || from_target))
 		return 0;
 	signal_resolve(&o, task);
-	if (!object_admit(&o, task, to_target || from_target))
+	if (!signal_admit(&o, task, to_target || from_target))
 		return 0;
 	described(to, task);
 	if (sent)
@@ -291,7 +328,7 @@ int HOOK_PROG(on_deliver, int sig, struct kernel_siginfo *info, struct k_sigacti
 	if (!sig || is_ignored(task, target))
 		return 0;
 	signal_resolve(&o, task);
-	if (!object_admit(&o, task, target))
+	if (!signal_admit(&o, task, target))
 		return 0;
 	t = described(t, task);
 	e = signal_record(&o, OP_RECV);
@@ -346,7 +383,7 @@ static __always_inline void enter_wait_signal(struct task_struct *task, struct t
 	struct inflight *in;
 
 	signal_resolve(&o, task);
-	if (!object_admit(&o, task, is_target(t)))
+	if (!signal_admit(&o, task, is_target(t)))
 		return;
 	in = op_begin(t, task, nr, OP_RECV, 0);
 	if (!in)
@@ -396,7 +433,7 @@ static __always_inline void send_failed(struct inflight *in, struct task_struct 
 	if (!in->room) /* kill(pid, 0) only asks */
 		return;
 	signal_named(&o, in->how == SIGCALL_PIDFD ? 0 : in->buf, 0);
-	if (object_admit(&o, task, in->flags & OPF_TARGET))
+	if (signal_admit(&o, task, in->flags & OPF_TARGET))
 		op_emit(in, &o, &s, OP_SEND, ret, 0);
 }
 
