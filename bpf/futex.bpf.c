@@ -32,8 +32,8 @@ const volatile struct {
 } futex_cmds[16] = {
 	[CMD_WAIT] = {OP_RECV, WAKEF_ASK},
 	[CMD_WAKE] = {OP_SEND, WAKEF_COUNTED},
-	[CMD_REQUEUE] = {OP_SEND, WAKEF_COUNTED},
-	[CMD_CMP_REQUEUE] = {OP_SEND, WAKEF_COUNTED},
+	[CMD_REQUEUE] = {OP_SEND, WAKEF_COUNTED | WAKEF_MOVE},
+	[CMD_CMP_REQUEUE] = {OP_SEND, WAKEF_COUNTED | WAKEF_MOVE},
 	[CMD_WAKE_OP] = {OP_SEND, 0},
 	[CMD_LOCK_PI] = {OP_RECV, WAKEF_ASK},
 	[CMD_UNLOCK_PI] = {OP_SEND, 0},
@@ -41,7 +41,7 @@ const volatile struct {
 	[CMD_WAIT_BITSET] = {OP_RECV, WAKEF_ASK},
 	[CMD_WAKE_BITSET] = {OP_SEND, WAKEF_COUNTED},
 	[CMD_WAIT_REQUEUE_PI] = {OP_RECV, WAKEF_ASK},
-	[CMD_CMP_REQUEUE_PI] = {OP_SEND, 0},
+	[CMD_CMP_REQUEUE_PI] = {OP_SEND, WAKEF_MOVE},
 	[CMD_LOCK_PI2] = {OP_RECV, WAKEF_ASK},
 };
 
@@ -59,7 +59,7 @@ struct futex_call {
 	__u32 most; /* so many it may wake */
 	__u8 private;
 	__u8 op, flags;
-	__u8 moves; /* waiters, to another word */
+	__u8 pad;
 };
 
 /* The n-th of an array of struct futex_waitv. */
@@ -99,14 +99,12 @@ static __always_inline bool futex_parse(struct futex_call *c, struct pt_regs *re
 		c->private = (SYS_ARG1(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		c->op = futex_cmds[cmd & 15].op;
 		c->flags = futex_cmds[cmd & 15].flags;
-		c->moves =
-			cmd == CMD_REQUEUE || cmd == CMD_CMP_REQUEUE || cmd == CMD_CMP_REQUEUE_PI;
 		return c->op != OP_NONE;
 	case FUTEX_ONE:
 		c->private = (SYS_ARG3(regs) & FUTEX_PRIVATE_FLAG) != 0;
 		return true;
 	case FUTEX_MOVE:
-		c->moves = true;
+		c->flags |= WAKEF_MOVE;
 		return waitv_at(c, SYS_ARG0(regs), 0);
 	default:
 		return waitv_first(c, SYS_ARG0(regs), SYS_ARG1(regs));
@@ -155,9 +153,10 @@ int CALL_PROG(enter_futex, struct pt_regs *regs, long nr)
 	in->room = c.most;
 	in->how = row->how;
 	in->wake_flags = c.flags;
-	if (!err)
-		in->a = o;
-	if (!err && c.moves)
+	if (err)
+		return 0;
+	in->a = o;
+	if (c.flags & WAKEF_MOVE)
 		moved_from[o.id & (MOVED - 1)] = 1;
 	return 0;
 }

@@ -97,7 +97,8 @@ struct inflight {
 	struct objref b;  /* splice: the output */
 };
 
-#define WAKEF_ASK 0x4 /* who wakes it from what call is to be noted */
+#define WAKEF_ASK  0x4 /* who wakes it from what call is to be noted */
+#define WAKEF_MOVE 0x8 /* waiters go on to wait for another word */
 
 #define TF_TARGET    0x1
 #define TF_DESCRIBED 0x2 /* EV_PROC went out */
@@ -278,8 +279,8 @@ static __always_inline struct scratch *get_scratch(void)
 {
 	__u32 whose = 0;
 
-	if (!cfg.steady)
-		whose = bpf_get_current_pid_tgid() >> 32 == cfg.self_tgid;
+	if (!cfg.steady) /* without a branch, which the verifier would follow from each use on */
+		whose = ((bpf_get_current_pid_tgid() >> 32 ^ cfg.self_tgid) - 1) >> 63;
 	return bpf_map_lookup_elem(&scratch, &whose);
 }
 

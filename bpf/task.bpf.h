@@ -51,8 +51,7 @@ static __always_inline void task_hint_set(__u32 tid, __u32 bits)
 {
 	__u32 at = tid & (TASK_HINTS - 1);
 
-	if ((task_hint[at] & bits) != bits)
-		__sync_fetch_and_or((__u32 *)&task_hint[at & ~3u], bits << 8 * (at & 3));
+	__sync_fetch_and_or((__u32 *)&task_hint[at & ~3u], bits << 8 * (at & 3));
 }
 
 /* False: no call of this task is traced, it has no state. */
