@@ -135,6 +135,22 @@ static void put_chan(struct strbuf *sb, const struct wait *w)
 	find_put_chan(sb, w->chan);
 }
 
+uint64_t wait_left_ns(const struct wait *w)
+{
+	return w->timed && w->task->until_ns > w->task->seen_ns
+		       ? w->task->until_ns - w->task->seen_ns
+		       : 0;
+}
+
+void wait_put_left(struct strbuf *sb, const struct wait *w)
+{
+	if (w->kind == WAIT_SLEEP || !wait_left_ns(w))
+		return;
+	strbuf_puts(sb, ", for another ");
+	human_ns(sb, wait_left_ns(w));
+	strbuf_puts(sb, " at most");
+}
+
 void wait_put(struct strbuf *sb, const struct wait *w)
 {
 	switch (w->kind) {
@@ -168,9 +184,9 @@ void wait_put(struct strbuf *sb, const struct wait *w)
 	case WAIT_SLEEP:
 		strbuf_puts(sb, "sleeps in ");
 		put_call(sb, w);
-		if (w->task->until_ns > w->task->seen_ns) {
+		if (wait_left_ns(w)) {
 			strbuf_puts(sb, " for another ");
-			human_ns(sb, w->task->until_ns - w->task->seen_ns);
+			human_ns(sb, wait_left_ns(w));
 		}
 		return;
 	case WAIT_OPEN:
@@ -311,6 +327,45 @@ static void put_knot(struct strbuf *sb, const struct graph *g, const struct chai
 	put_way(sb, g, w);
 }
 
+static void put_stopped(struct strbuf *sb, const struct wait *w)
+{
+	if (w->kind != WAIT_STOPPED || !w->task || w->task->state == 't')
+		return;
+	strbuf_puts(sb, "; `kill -CONT ");
+	human_pid(sb, w->proc->pid);
+	strbuf_puts(sb, "` lets it go on");
+}
+
+/* A helper of w that is stopped, NULL: none of the first few. */
+static const struct wait *stopped_helper(const struct graph *g, const struct wait *w)
+{
+	struct proc *procs[CHAIN_LOOK_MAX];
+	size_t cnt = graph_helpers(g, w, procs, CHAIN_LOOK_MAX);
+
+	for (size_t i = 0; i < cnt && i < CHAIN_LOOK_MAX; i++) {
+		const struct wait *v = graph_of_proc(g, procs[i]);
+
+		if (v && v->kind == WAIT_STOPPED)
+			return v;
+	}
+	return NULL;
+}
+
+/* It goes on by itself; but if who could help is stopped, that is to be known. */
+static void put_timed(struct strbuf *sb, const struct graph *g, const struct wait *w)
+{
+	const struct wait *helper = stopped_helper(g, w);
+
+	wait_put_left(sb, w);
+	if (!helper)
+		return;
+	strbuf_puts(sb, ", and who could help, ");
+	find_put_proc(sb, helper->proc, helper->tid);
+	strbuf_puts(sb, ", ");
+	wait_put(sb, helper);
+	put_stopped(sb, helper);
+}
+
 void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain *c)
 {
 	const struct wait *from = c->rows[0].wait, *w = c->root;
@@ -327,18 +382,11 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 	strbuf_puts(sb, w != from ? ", which " : " ");
 	wait_put(sb, w);
 	doing_put(sb, g, w);
-	if (w->timed && w->kind != WAIT_SLEEP && w->task->until_ns > w->task->seen_ns) {
-		strbuf_puts(sb, ", for another ");
-		human_ns(sb, w->task->until_ns - w->task->seen_ns);
-		strbuf_puts(sb, " at most");
-	} else if (w->outside) {
+	if (w->kind != WAIT_SLEEP && wait_left_ns(w))
+		put_timed(sb, g, w);
+	else if (w->outside)
 		put_outside(sb, g, w);
-	}
-	if (w->kind == WAIT_STOPPED && w->task && w->task->state != 't') {
-		strbuf_puts(sb, "; `kill -CONT ");
-		human_pid(sb, w->proc->pid);
-		strbuf_puts(sb, "` lets it go on");
-	}
+	put_stopped(sb, w);
 	strbuf_putc(sb, '.');
 	if (from->kind == WAIT_CHAN && from->task && from->task->word_changed && !from->timed)
 		strbuf_puts(sb,

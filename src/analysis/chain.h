@@ -39,6 +39,12 @@ void chain_verdict(struct strbuf *sb, const struct graph *g, const struct chain 
 /* What one does or waits for, without who: "reads from pipe x", "is stopped". */
 void wait_put(struct strbuf *sb, const struct wait *w);
 
+/* How long until it goes on by itself, at the latest; ns, 0: it does not, or does so now. */
+uint64_t wait_left_ns(const struct wait *w);
+
+/* ", for another 58 s at most" where what it waits for may come before. */
+void wait_put_left(struct strbuf *sb, const struct wait *w);
+
 /* The task of p that decides whether p can go on; NULL: p is not in the picture. */
 const struct wait *graph_of_proc(const struct graph *g, const struct proc *p);
 

@@ -18,9 +18,13 @@ static int node_add(struct graph *g, const struct graph_node *node, bool is_free
 	return 0;
 }
 
-/* What needs no help: it is running, or time alone will end its wait. */
-static bool is_free(struct wait *w)
+/*
+ * What needs no help: it is running, or time alone will end its wait. With a time-out of its own
+ * it does not, either, but who could help says more; of threads that says little: any may be it.
+ */
+static bool is_free(struct wait *w, bool *late)
 {
+	*late = false;
 	switch (w->kind) {
 	case WAIT_RUNS:
 	case WAIT_DISK:
@@ -35,7 +39,8 @@ static bool is_free(struct wait *w)
 		return false;
 	default:
 		w->timed = w->task && w->task->until_ns;
-		return w->timed;
+		*late = w->timed && !waits_among_threads(w);
+		return w->timed && !*late;
 	}
 }
 
@@ -43,6 +48,7 @@ static int wait_add(struct graph *g, struct proc *p, uint32_t tid, const struct 
 		    const struct inflight *in)
 {
 	const struct graph_node node = {.kind = NODE_TASK, .at = (uint32_t)g->wait_cnt, .proc = p};
+	bool is_late, needs_none;
 	struct wait *w;
 
 	if (vec_room((void **)&g->waits, &g->wait_cap, g->wait_cnt, sizeof(*g->waits)))
@@ -51,9 +57,11 @@ static int wait_add(struct graph *g, struct proc *p, uint32_t tid, const struct 
 	*w = (struct wait){.proc = p, .tid = tid, .task = t, .in = in, .fd = -1};
 	w->kind = wait_kind_of(t, in);
 	w->chan = w->kind == WAIT_CHAN ? in->chan : NULL;
-	if (node_add(g, &node, is_free(w), &w->node) ||
+	needs_none = is_free(w, &is_late);
+	if (node_add(g, &node, needs_none, &w->node) ||
 	    hmap_put(&g->by_tid, tid, (void *)(uintptr_t)++g->wait_cnt))
 		return -ENOMEM;
+	g->knots.nodes[w->node].late = is_late;
 	return 0;
 }
 
@@ -382,7 +390,7 @@ static int wait_child(struct graph *g, struct wait *w)
 		err = helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)who));
 	} else {
 		err = helped_by_children(g, w);
-		g->knots.nodes[w->node].late = traces_others(w->proc);
+		g->knots.nodes[w->node].late |= traces_others(w->proc);
 	}
 	if (err == -ENOENT)
 		help_from_outside(g, w);
@@ -405,7 +413,7 @@ static int wait_edges(struct graph *g, struct wait *w)
 		err = w->task && w->task->who > 0
 			      ? helped_by(g, w, model_proc_by_pid(g->m, (uint32_t)w->task->who))
 			      : -ENOENT;
-		g->knots.nodes[w->node].late = !err && w->task->shared;
+		g->knots.nodes[w->node].late |= !err && w->task->shared;
 		if (err == -ENOENT && w->kind == WAIT_LOCK)
 			help_from_outside(g, w);
 		return err == -ENOENT ? 0 : err;
@@ -477,7 +485,7 @@ static void see_late(struct graph *g)
 	for (size_t i = 0; i < g->wait_cnt; i++) {
 		const struct knot_node *k = &g->knots.nodes[g->waits[i].node];
 
-		if (k->late && k->next == KNOT_NONE)
+		if (k->late && k->next == KNOT_NONE && !g->waits[i].timed)
 			g->waits[i].outside = true;
 	}
 }

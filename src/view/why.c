@@ -65,6 +65,7 @@ static void put_row(struct strbuf *sb, const struct chain_row *row, bool itself)
 	wait_put(sb, w);
 	put_fill(sb, w);
 	put_since(sb, w);
+	wait_put_left(sb, w);
 	if (row->alike)
 		strbuf_printf(sb, "; %zu other%s wait%s there, too", row->alike,
 			      row->alike == 1 ? "" : "s", row->alike == 1 ? "s" : "");

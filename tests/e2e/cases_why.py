@@ -241,6 +241,36 @@ def why_tracer(t):
     t.ok("verdict", "that it traces" in one["verdict"], one["verdict"])
 
 
+WITH_TIME_OUT = """
+import select, subprocess
+p = subprocess.Popen(["sleep", "1000"], stdout=subprocess.PIPE)
+select.select([p.stdout], [], [], 500)
+"""
+
+
+@case([("running",), ("stopped",)])
+def why_time_out(t, child):
+    """Who waits for another, but not for ever: it is about the other."""
+    p = t.start([sys.executable, "-c", WITH_TIME_OUT])
+    kid = wait_for("a child", lambda: children(p.pid))[0]
+    wait_for("its program", lambda: comm_of(kid) == "sleep")
+    wait_for("sleep", lambda: state_of(kid) == "S" and state_of(p.pid) == "S")
+    if child == "stopped":
+        os.kill(kid, signal.SIGSTOP)
+        wait_for("the stop", lambda: state_of(kid) == "T")
+    one = why(t, p.pid)["why"][0]
+    t.equal("stuck", False, one["stuck"])
+    t.between("time left", 400_000_000_000, 500_000_000_000, one["chain"][0]["goes_on_in_ns"])
+    t.equal("processes", [p.pid, kid], [row["pid"] for row in one["chain"]])
+    if child == "stopped":
+        t.ok("verdict", f"`kill -CONT {kid}`" in one["verdict"], one["verdict"])
+    else:
+        t.ok("verdict", one["verdict"].startswith(f"It is up to sleep[{kid}], which sleeps in "),
+             one["verdict"])
+    t.equal("findings", [], [f["kind"] for f in why(t, "-a")["findings"]
+                             if {p.pid, kid} & set(f["pids"]) and f["severity"] == "critical"])
+
+
 INPUT_LEFT_OPEN = """
 import subprocess
 subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()

@@ -321,6 +321,58 @@ static void test_time_out(void **state)
 	assert_true(wait_of(A)->timed);
 }
 
+/* A polls a pipe of B's, for another second at most. */
+static void polls_for_a_second(struct feed *f)
+{
+	struct ev_task t = task_make(A, A, 'S', WHY_NONE, 0, T0, SEEN);
+
+	t.until_ns = SEEN + SEC;
+	scene_pipe(f, 1, B, A);
+	feed_inflight(f, MECH_NONE, OP_WAIT, 0, A, T0, SEEN, SEEN - T0);
+	feed_raw(f, &t);
+	feed_poll(f, A, 1, POLLIN, 0);
+}
+
+static void assert_verdict(uint32_t tid, const char *text)
+{
+	struct strbuf sb;
+	struct chain c;
+
+	strbuf_init(&sb);
+	assert_int_equal(chain_build(&c, &graph, wait_of(tid)), 0);
+	chain_verdict(&sb, &graph, &c);
+	assert_string_equal(sb.s, text);
+	chain_fini(&c);
+	strbuf_fini(&sb);
+}
+
+/* Who could end it sooner is what it is about, not the time. */
+static void test_time_out_and_helper(void **state)
+{
+	struct feed *f = *state;
+
+	polls_for_a_second(f);
+	feed_task(f, B, 'R', WHY_NONE, 0, T0, SEEN);
+	build(f);
+	assert_can(A);
+	assert_int_equal(next_of(A), B);
+	assert_verdict(A, "It is up to b[20], which is running.");
+}
+
+static void test_time_out_and_stopped_helper(void **state)
+{
+	struct feed *f = *state;
+
+	polls_for_a_second(f);
+	scene_waits(f, B, WHY_STOPPED, 0);
+	build(f);
+	assert_can(A);
+	assert_null(graph_next(&graph, wait_of(A)));
+	assert_verdict(
+		A, "a[10] waits in read for pipe:[1], for another 1.00 s at most, and who could "
+		   "help, b[20], is stopped by a signal; `kill -CONT 20` lets it go on.");
+}
+
 /* The other end is elsewhere; a server of a FIFO holds both of its ends. */
 static void test_outside(void **state)
 {
@@ -805,6 +857,8 @@ int main(void)
 		T(test_polls_of_a_pipe),
 		T(test_polls_for_room),
 		T(test_time_out),
+		T(test_time_out_and_helper),
+		T(test_time_out_and_stopped_helper),
 		T(test_outside),
 		T(test_children),
 		T(test_child_of_a_tracer),
